@@ -1,0 +1,108 @@
+package fsm
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+)
+
+// The bytes of a sealed value, format 1 (SECURITY: keys 1 and 2). Lengths in bytes:
+//
+//	1 format | 16 KEK scope | 4 KEK version | 4 epoch | 32 salt | 48 wrapped DEK | 12 nonce | n+16 ciphertext and tag
+//
+// The wrap (everything before the nonce) may be replaced by a re-wrap; the rest never changes, and its SHA-256 is the
+// value's digest, by which records and rows refer to it.
+const (
+	SealedFormat  = 1
+	SealedNonceAt = 105
+	SealedMin     = SealedNonceAt + 12 + 16
+	SealedMax     = SealedMin + 2<<20 // a value has 1 MiB at most; an answer may be larger
+)
+
+// KEKID names one version of a key encryption key.
+type KEKID struct {
+	Scope   UID // the tenant; zero for the root KEK
+	Version uint32
+}
+
+// String returns "root/3" or "<tenant uid>/3".
+func (id KEKID) String() string {
+	if id.Scope.IsZero() {
+		return fmt.Sprintf("root/%d", id.Version)
+	}
+	return fmt.Sprintf("%s/%d", id.Scope, id.Version)
+}
+
+// Binding says where a sealed value stands. It is authenticated with it, so that no blob can be moved.
+type Binding struct {
+	Tenant  UID
+	Feature string // "secret"
+	Field   string // "value"
+	Path    string
+	Version uint64
+}
+
+// Sealed is an encrypted value. Only engines/keyring makes one (test/arch sees to it), so that a plaintext does not compile
+// into an event. Its encoding is its digest; the bytes travel beside it and are kept once.
+type Sealed struct {
+	digest [32]byte
+	blob   []byte // nil when only the digest is known: Load finds the rest
+}
+
+// NewSealed checks the header of blob and takes ownership of it.
+func NewSealed(blob []byte) (Sealed, error) {
+	switch {
+	case len(blob) < SealedMin:
+		return Sealed{}, fmt.Errorf("sealed value of %d bytes is shorter than its header", len(blob))
+	case len(blob) > SealedMax:
+		return Sealed{}, fmt.Errorf("sealed value of %d bytes is above the limit of %d", len(blob), SealedMax)
+	case blob[0] != SealedFormat:
+		return Sealed{}, fmt.Errorf("sealed value has format %d, not %d", blob[0], SealedFormat)
+	}
+	return Sealed{sha256.Sum256(blob[SealedNonceAt:]), blob}, nil
+}
+
+// IsZero reports whether s holds nothing at all.
+func (s Sealed) IsZero() bool { return s.digest == [32]byte{} }
+
+// Loaded reports whether the bytes are there.
+func (s Sealed) Loaded() bool { return s.blob != nil }
+
+// Bytes returns the blob; the caller must not change it.
+func (s Sealed) Bytes() []byte { return s.blob }
+
+// KEK returns which key wraps a loaded value.
+func (s Sealed) KEK() KEKID {
+	var id KEKID
+	copy(id.Scope[:], s.blob[1:17])
+	id.Version = binary.BigEndian.Uint32(s.blob[17:21])
+	return id
+}
+
+// MarshalCBOR writes the digest, or an empty byte string for a zero value.
+func (s Sealed) MarshalCBOR() ([]byte, error) {
+	if s.IsZero() {
+		return []byte{0x40}, nil
+	}
+	return append([]byte{0x58, 32}, s.digest[:]...), nil
+}
+
+// UnmarshalCBOR reads what MarshalCBOR writes.
+func (s *Sealed) UnmarshalCBOR(b []byte) error {
+	switch {
+	case len(b) == 1 && b[0] == 0x40:
+		*s = Sealed{}
+	case len(b) == 34 && b[0] == 0x58 && b[1] == 32:
+		*s = Sealed{digest: [32]byte(b[2:])}
+	default:
+		return fmt.Errorf("a sealed value is encoded as a digest of 32 bytes")
+	}
+	return nil
+}
+
+// String, GoString, LogValue and MarshalJSON keep ciphertext out of output: it would be noise, and an invitation.
+func (s Sealed) String() string               { return "[sealed]" }
+func (s Sealed) GoString() string             { return "[sealed]" }
+func (s Sealed) LogValue() slog.Value         { return slog.StringValue("[sealed]") }
+func (s Sealed) MarshalJSON() ([]byte, error) { return []byte(`"[sealed]"`), nil }

@@ -1,0 +1,231 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// The first byte of every key in Pebble. Lower case is replicated: it is the same on every node at the same index, travels
+// in snapshots and counts in digests. Upper case is the node's own.
+const (
+	spaceEvents   = 'e' // sequence -> hash, record
+	spaceKEKs     = 'k' // KEK id, digest -> nothing: which values a key still wraps
+	spaceMeta     = 'm' // -> meta
+	spaceOutbox   = 'o' // sequence, position -> message
+	spacePayloads = 'p' // digest -> sealed bytes
+	spaceReceipts = 'r' // tenant, kind, … -> see receipt.go
+	spaceStreams  = 's' // tenant, stream -> version
+	spaceTables   = 't' // table, key -> row
+	spaceFirst    = 'a'
+	spaceEnd      = 'z' + 1
+)
+
+var metaKey = []byte{spaceMeta}
+
+// meta is what the state says about itself; it is written with every batch.
+type meta struct {
+	Index uint64   `cbor:"1,keyasint"` // of the last applied Raft entry
+	Term  uint64   `cbor:"2,keyasint"` // of that entry
+	At    Time     `cbor:"3,keyasint"` // of the last record
+	Seq   uint64   `cbor:"4,keyasint"` // of the last record
+	Head  [32]byte `cbor:"5,keyasint"` // hash of the last record
+}
+
+// Options tune a Store. The zero value is fit for tests.
+type Options struct {
+	Log       *slog.Logger // nil discards
+	CacheMiB  int64        // of Pebble's blocks; 0 means 32
+	Snapshots func() error // called when Persist needs nothing more; tests only
+}
+
+// Store is the state machine's tables and event log in Pebble, and the FSM that Raft drives.
+type Store struct {
+	dir string
+	reg *Registry
+	log *slog.Logger
+	opt Options
+
+	applied atomic.Uint64
+	began   atomic.Uint64 // term whose opening entry has been applied
+
+	mu      sync.Mutex // guards the fields below; never held during I/O but a restore's swap
+	db      *handle
+	waiters []waiter
+
+	failure failure
+	fresh   bool // apply goroutine only: no entry applied yet since Open or Restore
+}
+
+// handle is an open Pebble database with its users; a restore replaces it while views still read the old one.
+type handle struct {
+	*pebble.DB
+	dir  string
+	refs sync.WaitGroup
+}
+
+// Open opens the tables below dir, creating them if dir holds none. Damage is a fault.Corrupt that names the directory
+// and says what to do.
+func Open(dir string, reg *Registry, opt Options) (*Store, error) {
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create tables: %w", err)
+	}
+	n, err := currentGeneration(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{dir: dir, reg: reg, log: opt.Log, opt: opt, fresh: true, failure: newFailure()}
+	if s.db, err = s.openGeneration(n); err != nil {
+		return nil, err
+	}
+	if err := s.loadMeta(); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	return s, removeOthers(dir, n)
+}
+
+func (s *Store) loadMeta() error {
+	v, err := s.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	s.applied.Store(v.meta.Index)
+	return nil
+}
+
+// Close closes the tables after every view.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	h := s.db
+	s.db = nil
+	s.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	h.refs.Wait()
+	return h.Close()
+}
+
+// acquire returns the open database; the caller must call refs.Done.
+func (s *Store) acquire() (*handle, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.db == nil {
+		return nil, fault.New(fault.NotDone, "the node is stopping")
+	}
+	s.db.refs.Add(1)
+	return s.db, nil
+}
+
+func (s *Store) openGeneration(n int) (*handle, error) {
+	dir := filepath.Join(s.dir, strconv.Itoa(n))
+	cache := pebble.NewCache(max(s.opt.CacheMiB, 32) << 20)
+	defer cache.Unref()
+	db, err := pebble.Open(dir, &pebble.Options{
+		Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
+		Logger: pebbleLog{s.log}, EventListener: quietEvents(),
+		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
+	})
+	if err != nil {
+		return nil, corrupt(s.dir, err)
+	}
+	return &handle{DB: db, dir: dir}, nil
+}
+
+// corrupt names damaged tables and the way out.
+func corrupt(dir string, err error) error {
+	if errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "lock") {
+		return fmt.Errorf("open tables in %s (is another node running on them?): %w", dir, err)
+	}
+	return fault.New(fault.Corrupt, "the tables in %s are damaged: move that directory aside and start again, "+
+		"the node rebuilds them from its snapshot and log", dir).Because(err)
+}
+
+// currentGeneration reads which numbered directory holds the tables; a first start has none and gets 1.
+func currentGeneration(dir string) (int, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "CURRENT"))
+	if errors.Is(err, os.ErrNotExist) {
+		return 1, writeGeneration(dir, 1)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read tables: %w", err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	if err != nil || n < 1 {
+		return 0, corrupt(dir, fmt.Errorf("CURRENT does not hold a number"))
+	}
+	return n, nil
+}
+
+// writeGeneration makes n current, durably and at once.
+func writeGeneration(dir string, n int) error {
+	tmp := filepath.Join(dir, "CURRENT.new")
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("write tables: %w", err)
+	}
+	_, err = fmt.Fprintln(f, n)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return fmt.Errorf("write tables: %w", err)
+	}
+	if err := os.Rename(tmp, filepath.Join(dir, "CURRENT")); err != nil {
+		return fmt.Errorf("write tables: %w", err)
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// removeOthers deletes what an interrupted or finished restore left behind.
+func removeOthers(dir string, n int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("read tables: %w", err)
+	}
+	for _, e := range entries {
+		if m, err := strconv.Atoi(e.Name()); err == nil && m != n {
+			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+				return fmt.Errorf("remove old tables: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// pebbleLog sends what Pebble says to the node's log. Fatalf must not return.
+type pebbleLog struct{ log *slog.Logger }
+
+func (l pebbleLog) Infof(string, ...any) {}
+func (l pebbleLog) Errorf(format string, args ...any) {
+	l.log.Error("pebble reports an error", "detail", fmt.Sprintf(format, args...))
+}
+func (l pebbleLog) Fatalf(format string, args ...any) {
+	l.log.Error("pebble cannot go on", "detail", fmt.Sprintf(format, args...))
+	panic("pebble: " + fmt.Sprintf(format, args...))
+}
+
+func quietEvents() *pebble.EventListener {
+	l := pebble.EventListener{}
+	l.EnsureDefaults(nil)
+	return &l
+}
