@@ -46,6 +46,7 @@ type Entry struct {
 	Actor   Actor
 	Origin  Origin
 	Receipt *ReceiptKey
+	Term    uint64 // that it was decided in: it has no effect in another
 	Guards  []Guard
 	Outbox  []Message
 	Reply   Reply

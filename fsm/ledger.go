@@ -11,6 +11,8 @@ import (
 
 // Log appends to the replicated log; *cluster.Node is one.
 type Log interface {
+	// Term returns the term in which this node leads, fault.NotDone when it does not. Entries decided in it have no effect in another.
+	Term() (uint64, error)
 	// Propose appends an entry. Its errors are ErrStale, or faults: KeyReused, NotDone (no effect), Unknown.
 	Propose(ctx context.Context, e *Entry) (Receipt, error)
 	// ReadIndex confirms, by a round that begins after the call, that this node leads, and returns an index that covers
@@ -83,8 +85,13 @@ func lanesOf(r Request, name string) []string {
 }
 
 func (l *Ledger) attempt(ctx context.Context, r Request, covered *uint64, decide Decide) (rc Receipt, final bool, err error) {
+	term, err := l.log.Term()
+	if err != nil {
+		return Receipt{}, true, err
+	}
 	e, rc, index, err := l.decide(r, decide)
 	if err == nil && e != nil {
+		e.Term = term
 		rc, err = l.log.Propose(ctx, e)
 		return rc, !errors.Is(err, ErrStale), err
 	}

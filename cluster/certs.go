@@ -1,0 +1,170 @@
+package cluster
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Keys is what the cluster needs of the keyring: its own secrets sealed, and the proof that a node has unsealed.
+type Keys interface {
+	Unsealed() bool
+	Open(r fsm.Reader, b fsm.Binding, s fsm.Sealed) ([]byte, error)
+	Prove(nonce, context []byte) ([32]byte, error)
+	SealAnswer(r fsm.Reader, b fsm.Binding, idempotencyKey string, plaintext []byte) (fsm.Sealed, error)
+	OpenAnswer(r fsm.Reader, b fsm.Binding, idempotencyKey string, s fsm.Sealed) ([]byte, error)
+}
+
+// Bindings of the cluster's own sealed values.
+var (
+	caKeyBinding  = fsm.Binding{Tenant: fsm.RootTenant, Feature: "cluster", Field: "ca-key", Path: "ca", Version: 1}
+	gossipBinding = fsm.Binding{Tenant: fsm.RootTenant, Feature: "cluster", Field: "gossip-key", Path: "gossip", Version: 1}
+)
+
+// certificates holds the node's two certificates and renews them.
+type certificates struct {
+	id   *Identity
+	node atomic.Pointer[tls.Certificate]
+	api  atomic.Pointer[tls.Certificate]
+}
+
+// keep writes new certificates, then calls after.
+func (id *Identity) keep(node, api []byte, after func() error) error {
+	if err := writeFile(id.path("api.pem"), certificatePEM(api)); err != nil {
+		return err
+	}
+	if err := writeFile(id.path("node.pem"), certificatePEM(node)); err != nil {
+		return err
+	}
+	if after == nil {
+		return nil
+	}
+	return after()
+}
+
+func loadCertificates(id *Identity) (*certificates, error) {
+	c := &certificates{id: id}
+	for name, to := range map[string]*atomic.Pointer[tls.Certificate]{"node.pem": &c.node, "api.pem": &c.api} {
+		leaf, err := readCertificate(id.path(name))
+		if err != nil {
+			return nil, err
+		}
+		if spki(leaf.PublicKey) != id.publicKey() {
+			return nil, fault.New(fault.Corrupt, "%s is not for the node's key", id.path(name))
+		}
+		to.Store(&tls.Certificate{Certificate: [][]byte{leaf.Raw, id.ca.Raw}, PrivateKey: id.key, Leaf: leaf})
+	}
+	return c, nil
+}
+
+func (c *certificates) forNode(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return c.node.Load(), nil
+}
+
+// Certificate returns the node's API certificate, for a TLS server.
+func (n *Node) Certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	return n.certs.api.Load(), nil
+}
+
+// issuer returns the cluster CA with its key. fault.Sealed when this node has no keys.
+func (n *Node) issuer() (issuer, error) {
+	if !n.keys.Unsealed() {
+		return issuer{}, fault.New(fault.Sealed, "this node is sealed and cannot sign certificates")
+	}
+	v, err := n.store.View()
+	if err != nil {
+		return issuer{}, err
+	}
+	defer v.Close()
+	row, found, err := genesis(v)
+	if err == nil && !found {
+		err = errors.New("this node has not caught up with the cluster's beginning yet")
+	}
+	if err != nil {
+		return issuer{}, err
+	}
+	der, err := n.keys.Open(v, caKeyBinding, row.Founded.CAKey)
+	if err != nil {
+		return issuer{}, fmt.Errorf("open the CA key: %w", err)
+	}
+	defer clear(der)
+	k, err := x509.ParsePKCS8PrivateKey(der)
+	key, ok := k.(*ecdsa.PrivateKey)
+	if err != nil || !ok {
+		return issuer{}, fault.New(fault.Corrupt, "the cluster's CA key cannot be read").Because(err)
+	}
+	return issuer{n.id.Cluster, n.id.ca, key}, nil
+}
+
+// renewCertificates keeps both certificates young: at two thirds of their life, or when the API's names have changed. It needs
+// no quorum, only that this node has unsealed.
+func (n *Node) renewCertificates(ctx context.Context) error {
+	for ctx.Err() == nil {
+		wait := time.Minute
+		if n.certs.due(time.Now(), n.self) {
+			if err := n.renew(); err != nil {
+				n.log.Warn("certificates not renewed, will retry", "err", err)
+				wait = 2 * time.Second
+			}
+		}
+		pause(ctx, wait)
+	}
+	return nil
+}
+
+func (c *certificates) due(now time.Time, self Self) bool {
+	for _, p := range []*tls.Certificate{c.node.Load(), c.api.Load()} {
+		life := p.Leaf.NotAfter.Sub(p.Leaf.NotBefore)
+		if now.After(p.Leaf.NotBefore.Add(life * 2 / 3)) {
+			return true
+		}
+	}
+	for _, h := range hostOf(self.API) {
+		if c.api.Load().Leaf.VerifyHostname(h) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *Node) renew() error {
+	ca, err := n.issuer()
+	if err != nil {
+		return err
+	}
+	now, pub := time.Now(), &n.id.key.PublicKey
+	node, err := ca.node(n.id.Node, pub, now)
+	if err != nil {
+		return err
+	}
+	api, err := ca.api(n.id.Node, hostOf(n.self.API), pub, now)
+	if err != nil {
+		return err
+	}
+	if err := n.id.keep(node.Raw, api.Raw, nil); err != nil {
+		return err
+	}
+	fresh, err := loadCertificates(n.id)
+	if err != nil {
+		return err
+	}
+	n.certs.node.Store(fresh.node.Load())
+	n.certs.api.Store(fresh.api.Load())
+	n.log.Info("certificates renewed", "until", node.NotAfter)
+	return nil
+}
+
+func newUID() fsm.UID {
+	var u fsm.UID
+	rand.Read(u[:]) // never fails: crypto/rand ends the process instead
+	return u
+}

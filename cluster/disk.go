@@ -1,0 +1,135 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/trstctl/trstctl/cluster/logstore"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// disk watches the space and the pulse of the data directory.
+type disk struct {
+	dir     string
+	reserve int64 // bytes: below it writes are refused
+	ballast int64 // bytes: a file that is given back when a start needs the space
+	log     *slog.Logger
+
+	free    atomic.Int64
+	writing atomic.Int64 // since when the log store has been writing, Unix ns; 0 when it is not
+}
+
+const stall = 10 * time.Second
+
+func newDisk(dir string, reserve, ballast int64, log *slog.Logger) (*disk, error) {
+	d := &disk{dir: dir, reserve: reserve, ballast: ballast, log: log}
+	if err := d.look(); err != nil {
+		return nil, err
+	}
+	if d.free.Load() < ballast/2 {
+		if err := os.Remove(d.ballastFile()); err == nil {
+			log.Warn("ballast given back: the disk is full", "dir", dir)
+		}
+	}
+	return d, d.look()
+}
+
+func (d *disk) ballastFile() string { return filepath.Join(d.dir, "ballast") }
+
+func (d *disk) look() error {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(d.dir, &s); err != nil {
+		return fmt.Errorf("look at the disk of %s: %w", d.dir, err)
+	}
+	d.free.Store(int64(s.Bavail) * s.Bsize)
+	return nil
+}
+
+// low reports whether the reserve is reached.
+func (d *disk) low() bool { return d.free.Load() < d.reserve }
+
+// run keeps the figures true and lays the ballast again when there is room. It ends the node when a write to the log has
+// been stuck for ten seconds: a leader whose disk stalls would lead for ever.
+func (d *disk) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		if err := d.look(); err != nil {
+			return err
+		}
+		if err := d.layBallast(); err != nil {
+			d.log.Warn("ballast not laid", "err", err)
+		}
+		if since := d.writing.Load(); since != 0 && time.Since(time.Unix(0, since)) > stall {
+			return fmt.Errorf("the disk of %s has not finished a write for %s: the node ends so that another can lead", d.dir, stall)
+		}
+		pause(ctx, 500*time.Millisecond)
+	}
+	return nil
+}
+
+func (d *disk) layBallast() error {
+	if d.ballast == 0 || d.free.Load() < d.reserve+2*d.ballast {
+		return nil
+	}
+	f, err := os.OpenFile(d.ballastFile(), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, d.ballast), f.Close())
+}
+
+// Writable refuses writes that take space when this node's or a majority's reserve is reached. Deletes, revocations and operators'
+// calls do not ask.
+func (n *Node) Writable() error {
+	if n.disk.low() || n.tight.Load() {
+		return fault.New(fault.NoSpace, "the disk's reserve is reached: writes are refused until there is space, deletes are not").After(10 * time.Second)
+	}
+	return nil
+}
+
+// watchSpace is the leader's worker that asks the voters for their space.
+func (n *Node) watchSpace(ctx context.Context) error {
+	defer n.tight.Store(false)
+	for ctx.Err() == nil {
+		voters, self := n.voters()
+		low := 0
+		for _, id := range voters {
+			if s, err := n.ask(ctx, id); err == nil && s.LowSpace {
+				low++
+			}
+		}
+		n.tight.Store(low*2 > len(voters)+self)
+		pause(ctx, 2*time.Second)
+	}
+	return nil
+}
+
+// pulseStore tells the watchdog when the log store writes, and counts what it has written.
+type pulseStore struct {
+	*logstore.Store
+	disk    *disk
+	written atomic.Int64 // bytes since the last snapshot
+}
+
+func (s *pulseStore) StoreLogs(logs []*raft.Log) error {
+	s.disk.writing.Store(time.Now().UnixNano())
+	defer s.disk.writing.Store(0)
+	for _, l := range logs {
+		s.written.Add(int64(len(l.Data)) + 64)
+	}
+	return s.Store.StoreLogs(logs)
+}
+
+// StoreLog implements raft.LogStore.
+func (s *pulseStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }

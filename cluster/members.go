@@ -1,0 +1,208 @@
+package cluster
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Status is what a node says of itself.
+type Status struct {
+	Node     string `cbor:"1,keyasint"`
+	State    string `cbor:"2,keyasint"` // leader, follower, candidate, shutdown
+	Term     uint64 `cbor:"3,keyasint"`
+	Applied  uint64 `cbor:"4,keyasint"`
+	Commit   uint64 `cbor:"5,keyasint"`
+	Sealed   bool   `cbor:"6,keyasint"`
+	Version  string `cbor:"7,keyasint"`
+	Leader   string `cbor:"8,keyasint"`
+	LowSpace bool   `cbor:"9,keyasint"`  // its disk's reserve is reached
+	Expires  int64  `cbor:"10,keyasint"` // of its certificate, Unix seconds
+	Address  string `cbor:"11,keyasint"` // of its cluster port
+}
+
+// Status describes this node.
+func (n *Node) Status() Status {
+	_, leader := n.raft.LeaderWithID()
+	state := map[raft.RaftState]string{raft.Leader: "leader", raft.Follower: "follower", raft.Candidate: "candidate", raft.Shutdown: "shutdown"}
+	return Status{Node: n.id.Node, State: state[n.raft.State()], Term: n.raft.CurrentTerm(), Applied: n.store.Applied(), Commit: n.raft.CommitIndex(),
+		Sealed: !n.keys.Unsealed(), Version: n.self.Version, Leader: string(leader), LowSpace: n.disk.low(),
+		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster}
+}
+
+func (n *Node) answerStatus(_ context.Context, peer string, body []byte) (any, error) {
+	var hello hello
+	if err := fsm.Decode(body, &hello); err == nil && hello.Address != "" {
+		n.address.gossip(peer, hello.Address) // said over a connection that proved who it is
+	}
+	return n.Status(), nil
+}
+
+// hello says where the asking node can be reached.
+type hello struct {
+	Address string `cbor:"1,keyasint"`
+}
+
+// Info is a member with what it says of itself; Status is nil when it does not answer.
+type Info struct {
+	Member
+	Voter  bool
+	Raft   bool // in Raft's configuration; a node that was just granted is not yet
+	Status *Status
+}
+
+// List returns the members by id, asking each for its status.
+func (n *Node) List(ctx context.Context, r fsm.Reader) ([]Info, error) {
+	all, err := Members(r)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Info, len(all))
+	var wg sync.WaitGroup
+	for i, m := range all {
+		out[i].Member = m
+		for _, s := range n.raft.GetConfiguration().Configuration().Servers {
+			if string(s.ID) == m.ID {
+				out[i].Raft, out[i].Voter = true, s.Suffrage == raft.Voter
+			}
+		}
+		wg.Go(func() {
+			if s, err := n.ask(ctx, m.ID); err == nil {
+				out[i].Status = &s
+			}
+		})
+	}
+	wg.Wait()
+	return out, nil
+}
+
+// ask returns a member's status, within a second.
+func (n *Node) ask(ctx context.Context, id string) (Status, error) {
+	if id == n.id.Node {
+		return n.Status(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	var s Status
+	err := n.peers.get(id).call(ctx, callStatus, hello{n.self.Cluster}, &s)
+	return s, err
+}
+
+// Remove takes a member out of the cluster for ever. It is refused when the voters that remain could not form a
+// majority of those that answer now.
+func (n *Node) Remove(ctx context.Context, r fsm.Request, id string) error {
+	if err := n.mayRemove(ctx, id); err != nil {
+		return err
+	}
+	_, err := n.ledger.Commit(Urgent(ctx), r, memberStream(id), func(v *fsm.View, e *fsm.Entry) error {
+		_, found, err := member(v, id)
+		if err == nil && !found {
+			err = fault.New(fault.NotFound, "node %q is not a member", id)
+		}
+		e.Add(Removed{Node: id})
+		return err
+	})
+	return err // the leader's worker takes it out of Raft's configuration
+}
+
+func (n *Node) mayRemove(ctx context.Context, id string) error {
+	if id == n.id.Node {
+		return fault.New(fault.Conflict, "node %q leads the cluster: transfer leadership first, then remove it", id)
+	}
+	voters, self := n.voters()
+	if !slices.Contains(voters, id) {
+		return nil
+	}
+	alive, left := self, len(voters)-1+self
+	for _, v := range voters {
+		if _, err := n.ask(ctx, v); v != id && err == nil {
+			alive++
+		}
+	}
+	if alive < left/2+1 {
+		return fault.New(fault.Conflict, "without node %q only %d of %d voters would answer, which is no majority: bring another back first", id, alive, left)
+	}
+	return nil
+}
+
+// Transfer hands leadership to another voter, one that has caught up and unsealed; to is empty for any.
+func (n *Node) Transfer(ctx context.Context, to string) (string, error) {
+	if _, err := n.opened(); err != nil {
+		return "", err
+	}
+	target, err := n.successor(ctx, to)
+	if err != nil {
+		return "", err
+	}
+	f := n.raft.LeadershipTransferToServer(raft.ServerID(target), raft.ServerAddress(target))
+	if err := f.Error(); err != nil {
+		return "", fault.New(fault.NotDone, "leadership was not transferred to %s: try again", target).Because(err).After(time.Second)
+	}
+	n.log.Info("leadership transferred", "to", target)
+	return target, nil
+}
+
+// successor picks the voter that has applied most and has just said that it is unsealed.
+func (n *Node) successor(ctx context.Context, want string) (string, error) {
+	voters, _ := n.voters()
+	if want != "" && !slices.Contains(voters, want) {
+		return "", fault.New(fault.NotFound, "node %q is not another voter", want)
+	}
+	best, most := "", uint64(0)
+	for _, id := range voters {
+		if want != "" && id != want {
+			continue
+		}
+		s, err := n.ask(ctx, id)
+		if err == nil && !s.Sealed && s.Applied+1000 >= n.store.Applied() && s.Applied >= most {
+			best, most = id, s.Applied
+		}
+	}
+	if best == "" {
+		return "", fault.New(fault.Conflict, "no other voter is caught up, unsealed and reachable")
+	}
+	return best, nil
+}
+
+type proveRequest struct {
+	Nonce []byte `cbor:"1,keyasint"`
+}
+
+type proveReply struct {
+	MAC [32]byte `cbor:"1,keyasint"`
+}
+
+func (n *Node) answerProve(_ context.Context, _ string, body []byte) (any, error) {
+	var in proveRequest
+	if err := fsm.Decode(body, &in); err != nil || len(in.Nonce) != 32 {
+		return nil, fault.New(fault.Invalid, "the nonce has 32 bytes")
+	}
+	mac, err := n.keys.Prove(in.Nonce, []byte(n.id.Node))
+	return proveReply{mac}, err
+}
+
+// proved reports whether a node shows that it has unsealed.
+func (n *Node) proved(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	in := proveRequest{make([]byte, 32)}
+	rand.Read(in.Nonce)
+	var out proveReply
+	if err := n.peers.get(id).call(ctx, callProve, in, &out); err != nil {
+		return err
+	}
+	want, err := n.keys.Prove(in.Nonce, []byte(id))
+	if err == nil && !hmac.Equal(want[:], out.MAC[:]) {
+		err = errors.New("its proof that it has unsealed is wrong")
+	}
+	return err
+}

@@ -1,0 +1,389 @@
+// Package cluster makes the nodes agree: Raft, one mTLS port, membership, leadership, forwarding, reads, discovery.
+//
+// It promises:
+//   - An acknowledged entry is on a majority's disks. What is answered "not done" has no effect, ever; the rest is "unknown".
+//   - A linearizable read covers everything that was acknowledged before it arrived, also when processes pause.
+//   - Only this cluster's certificates speak on the port, only configured voters count, and a removed id never returns.
+//   - Leadership is watched in one place; leaders' work runs in WhileLeader and nowhere else.
+//   - A damaged log or tables are named at the start and the node does not run on them.
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	"golang.org/x/time/rate"
+
+	"github.com/trstctl/trstctl/cluster/logstore"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Config says where a node lives and how it is reached.
+type Config struct {
+	Dir      string   // data directory
+	Listen   string   // cluster port, host:port
+	Gossip   string   // gossip port, host:port; empty for none
+	Self     Self     // advertised
+	Peers    []string // cluster ports to try when nothing else is known
+	LogStore string   // "bolt" or "wal"
+	Reserve  int64    // bytes of disk below which writes are refused
+	Ballast  int64    // bytes of the ballast file
+	Log      *slog.Logger
+}
+
+// Node is a member of a cluster.
+type Node struct {
+	cfg  Config
+	id   *Identity
+	self Self
+	log  *slog.Logger
+	keys Keys
+
+	store  *fsm.Store
+	ledger *fsm.Ledger
+	logs   *pulseStore
+	disk   *disk
+	raft   *raft.Raft
+	trans  *raft.NetworkTransport
+	port   *port
+
+	address  *addresses
+	certs    *certificates
+	peers    *clients // for calls that must be quick
+	bulk     *clients // for forwarded requests
+	batcher  *batcher
+	confirms rounds // ConfirmTerm, while this node leads
+	index    rounds // read indexes for this node
+	fresh    freshness
+	clock    clockCheck
+	lead     *leadership
+	leads    leaderView
+	joiners  *rate.Limiter
+
+	tight        atomic.Bool // a majority's disks are low
+	lastSnapshot atomic.Uint64
+	closing      sync.Once
+}
+
+// Open starts Raft on the data directory of id. bootstrap makes it a cluster of one; it is for the founding only. The
+// node answers its peers and does its duties in Run.
+func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (n *Node, err error) {
+	n = &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20)}
+	n.leads.set("")
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.closeStores())
+		}
+	}()
+	if n.disk, err = newDisk(cfg.Dir, cfg.Reserve, cfg.Ballast, cfg.Log); err != nil {
+		return nil, err
+	}
+	logs, err := logstore.Open(cfg.LogStore, filepath.Join(cfg.Dir, "raft"), logstore.Options{Log: cfg.Log})
+	if err != nil {
+		return nil, err
+	}
+	n.logs = &pulseStore{Store: logs, disk: n.disk}
+	if n.store, err = fsm.Open(filepath.Join(cfg.Dir, "tables"), reg, fsm.Options{Log: cfg.Log}); err != nil {
+		return nil, err
+	}
+	if n.certs, err = loadCertificates(id); err != nil {
+		return nil, err
+	}
+	n.address = newAddresses(cfg.Peers, n.store)
+	t := &trust{id: id, store: n.store, now: time.Now, cert: n.certs.forNode}
+	if n.port, err = openPort(cfg.Listen, t, n.address, cfg.Log); err != nil {
+		return nil, err
+	}
+	n.peers, n.bulk = newClients(n.port), newClients(n.port)
+	n.confirms.ask, n.index.ask = n.confirm, n.askIndex
+	n.ledger = fsm.NewLedger(n.store, n)
+	return n, n.startRaft(bootstrap)
+}
+
+func (n *Node) startRaft(bootstrap bool) error {
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, keepSnapshots, hclogTo(n.log))
+	if err != nil {
+		return fmt.Errorf("open snapshots: %w", err)
+	}
+	last, err := n.logs.LastIndex()
+	if err != nil {
+		return err
+	}
+	base, err := align(n.store, snaps, last)
+	if err != nil {
+		return err
+	}
+	if err := n.logs.Check(context.Background(), base+1); err != nil {
+		return err
+	}
+	if err := n.readable(); err != nil {
+		return err
+	}
+	n.lastSnapshot.Store(base)
+	layer := raftLayer{n.port}
+	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: layer, ServerAddressProvider: layer,
+		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 5 * time.Second, Logger: hclogTo(n.log)})
+	cfg := raftConfig(n.id.Node, n.log)
+	if bootstrap {
+		servers := []raft.Server{{ID: cfg.LocalID, Address: raft.ServerAddress(n.self.Cluster)}}
+		if err := raft.BootstrapCluster(cfg, n.logs, n.logs, snaps, n.trans, raft.Configuration{Servers: servers}); err != nil {
+			return fmt.Errorf("found the cluster: %w", err)
+		}
+	}
+	if n.raft, err = raft.NewRaft(cfg, n.store.FSM(), n.logs, n.logs, snaps, n.trans); err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	n.batcher = newBatcher(n.raft, n.store, n.log, n.now)
+	return nil
+}
+
+// readable refuses to run a binary that is older than the cluster's version.
+func (n *Node) readable() error {
+	v, err := n.store.View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	row, found, err := genesis(v)
+	if err == nil && found && row.Version > Version {
+		err = fmt.Errorf("the cluster is at version %d, this binary reads up to %d: start a newer binary", row.Version, Version)
+	}
+	return err
+}
+
+func raftConfig(id string, log *slog.Logger) *raft.Config {
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(id)
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 400*time.Millisecond, 400*time.Millisecond, 350*time.Millisecond
+	c.CommitTimeout = 10 * time.Millisecond
+	c.MaxAppendEntries, c.BatchApplyCh = 16, true
+	c.NoSnapshotRestoreOnStart = true
+	c.ShutdownOnRemove = false
+	c.SnapshotThreshold, c.SnapshotInterval = 1<<40, 24*time.Hour // compact decides
+	c.TrailingLogs = 1 << 16
+	c.NoLegacyTelemetry = true
+	c.Logger = hclogTo(log)
+	return c
+}
+
+// hclogTo sends the libraries' warnings to the node's log.
+func hclogTo(log *slog.Logger) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{Level: hclog.Warn, Output: raftWriter{log}, DisableTime: true})
+}
+
+type raftWriter struct{ log *slog.Logger }
+
+func (w raftWriter) Write(b []byte) (int, error) {
+	w.log.Warn("raft", "line", string(b[:max(len(b)-1, 0)]))
+	return len(b), nil
+}
+
+// now is the leader's clock for entries. A clock that a majority finds wrong is not used.
+func (n *Node) now() (fsm.Time, error) {
+	if n.clock.wrong() {
+		return 0, fault.New(fault.NotDone, "this node's clock differs from the others' by more than %s: it hands leadership over", clockLimit).After(time.Second)
+	}
+	return fsm.At(time.Now()), nil
+}
+
+// Store returns the state machine, Ledger the way to change it.
+func (n *Node) Store() *fsm.Store   { return n.store }
+func (n *Node) Ledger() *fsm.Ledger { return n.ledger }
+
+// Identity returns who this node is.
+func (n *Node) Identity() *Identity { return n.id }
+
+// Leads reports whether this node leads and has opened its term.
+func (n *Node) Leads() bool {
+	_, err := n.opened()
+	return err == nil
+}
+
+// Leader returns the id of the leader, as far as this node knows.
+func (n *Node) Leader() (id string, known bool) {
+	_, l := n.raft.LeaderWithID()
+	return string(l), l != ""
+}
+
+// AddressOf returns where a member's API is reached, empty when it is not known.
+func (n *Node) AddressOf(id string) string {
+	v, err := n.store.View()
+	if err != nil {
+		return ""
+	}
+	defer v.Close()
+	m, _, err := member(v, id)
+	if err != nil {
+		return ""
+	}
+	return m.API
+}
+
+// Term implements fsm.Log.
+func (n *Node) Term() (uint64, error) { return n.opened() }
+
+// Propose implements fsm.Log.
+func (n *Node) Propose(ctx context.Context, e *fsm.Entry) (fsm.Receipt, error) {
+	return n.batcher.propose(ctx, e)
+}
+
+// ReadIndex implements fsm.Log.
+func (n *Node) ReadIndex(ctx context.Context) (uint64, error) { return n.confirms.join(ctx) }
+
+// Run answers the peers and does the node's duties until ctx ends; then it hands leadership over and stops. forwarded
+// handles what other nodes forward. A returned error means that this node cannot go on.
+func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
+	duty, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	start := func(f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(duty); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
+	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
+		n.disk.run, n.compact, n.gossip, n.watchState, n.watchProgress} {
+		start(f)
+	}
+	start(func(ctx context.Context) error { return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace) })
+	select {
+	case <-ctx.Done():
+		n.HandOver()
+	case <-duty.Done():
+	}
+	err := context.Cause(duty)
+	cancel(nil)
+	err = errors.Join(err, n.close())
+	wg.Wait()
+	return errors.Join(err, n.closeStores())
+}
+
+// HandOver passes leadership on, before this node stops.
+func (n *Node) HandOver() {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if n.Leads() {
+		if _, err := n.Transfer(ctx, ""); err != nil {
+			n.log.Warn("leadership not handed over", "err", err)
+		}
+	}
+}
+
+func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string]func(net.Conn, string) {
+	calls := map[method]handler{callConfirm: n.answerConfirm, callIndex: n.answerIndex, callStatus: n.answerStatus, callProve: n.answerProve,
+		callJoin: n.answerJoin, callAnnounce: n.answerAnnounce, callForward: n.answerForward(forwarded)}
+	return map[string]func(net.Conn, string){
+		protoRPC:  func(c net.Conn, peer string) { serveRPC(ctx, c, peer, calls) },
+		protoJoin: func(c net.Conn, _ string) { n.serveJoin(ctx, c) },
+	}
+}
+
+// watchState ends the node when its state machine has stopped or when it was removed.
+func (n *Node) watchState(ctx context.Context) error {
+	for {
+		select {
+		case <-n.store.Failed():
+			return n.store.Err()
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return nil
+		}
+		v, err := n.store.View()
+		if err != nil {
+			continue // it is stopping
+		}
+		gone, err := wasRemoved(v, n.id.Node)
+		v.Close()
+		if err == nil && gone {
+			return fmt.Errorf("node %s was removed from the cluster: move its data directory aside and join under a new id", n.id.Node)
+		}
+	}
+}
+
+// watchProgress ends a leader that reaches a majority and still commits nothing: another can do better.
+func (n *Node) watchProgress(ctx context.Context) error {
+	for ctx.Err() == nil {
+		pause(ctx, time.Second)
+		if n.batcher.stuck() < stall {
+			continue
+		}
+		if _, err := n.confirms.join(ctx); err == nil && n.batcher.stuck() >= stall {
+			return fmt.Errorf("this leader reaches a majority and has committed nothing for %s: it ends so that another can lead", stall)
+		}
+	}
+	return nil
+}
+
+func (n *Node) close() error {
+	var err error
+	n.closing.Do(func() {
+		err = n.raft.Shutdown().Error()
+		err = errors.Join(err, n.trans.Close(), n.port.close())
+		n.peers.close()
+		n.bulk.close()
+	})
+	return err
+}
+
+// Abandon closes a node that will not run.
+func (n *Node) Abandon() error { return errors.Join(n.close(), n.closeStores()) }
+
+func (n *Node) closeStores() error {
+	var errs []error
+	if n.port != nil {
+		errs = append(errs, n.port.close())
+	}
+	if n.store != nil {
+		errs = append(errs, n.store.Close())
+	}
+	if n.logs != nil {
+		errs = append(errs, n.logs.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// clients holds one connection to each node that was called.
+type clients struct {
+	port *port
+	mu   sync.Mutex
+	by   map[string]*client
+}
+
+func newClients(p *port) *clients { return &clients{port: p, by: map[string]*client{}} }
+
+func (c *clients) get(id string) *client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	found, ok := c.by[id]
+	if !ok {
+		found = &client{id: id, dial: func(ctx context.Context) (net.Conn, error) { return c.port.dial(ctx, protoRPC, id) }}
+		c.by[id] = found
+	}
+	return found
+}
+
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.by {
+		one.close()
+	}
+}
+
+// Lock refuses a second process on the same data directory. The lock ends with the process.
+func Lock(dir string) (*os.File, error) { return lockFile(filepath.Join(dir, "lock")) }

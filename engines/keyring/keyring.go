@@ -1,0 +1,387 @@
+// Package keyring seals what the features store: root KEKs that seals unwrap, a KEK for each tenant under them, a DEK for each value.
+//
+// It promises:
+//   - A DEK encrypts one plaintext; no key is ever used twice with the same nonce.
+//   - A sealed value opens at the place that it was sealed for (cluster, epoch, tenant, feature, field, path, version) and nowhere else.
+//   - All keys are replicated state, wrapped: a node unseals from its own disk with any one of its seals. A seal that does not fit
+//     is named; nothing is made in its place.
+//   - When a tenant's keys are destroyed, its values are unreadable at once, also where the keys were in memory.
+//
+// A crash between any two steps leaves no key that state does not hold.
+package keyring
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Keyring opens and makes sealed values. It is safe for concurrent use.
+type Keyring struct {
+	cluster fsm.UID
+	seals   []seal.Seal
+
+	mu      sync.RWMutex // guards the rest; the keys behind the pointers never change while it is held for reading
+	roots   map[uint32]*key
+	newest  uint32               // of roots
+	tenants map[fsm.KEKID]*key   // opened so far
+	macs    map[[32]byte]*macKey // opened so far, by the digest of what they were opened from
+}
+
+type macKey struct{ key }
+
+// New returns a sealed keyring.
+func New(cluster fsm.UID, seals ...seal.Seal) *Keyring {
+	return &Keyring{cluster: cluster, seals: seals, roots: map[uint32]*key{}, tenants: map[fsm.KEKID]*key{}, macs: map[[32]byte]*macKey{}}
+}
+
+func errSealed() error { return fault.New(fault.Sealed, "this node is sealed") }
+
+// Unsealed reports whether the node has the root keys.
+func (k *Keyring) Unsealed() bool {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	return len(k.roots) > 0
+}
+
+// Close zeroes every key. The keyring is sealed afterwards.
+func (k *Keyring) Close() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, r := range k.roots {
+		clear(r[:])
+	}
+	for _, t := range k.tenants {
+		clear(t[:])
+	}
+	for _, m := range k.macs {
+		clear(m.key[:])
+	}
+	clear(k.roots)
+	clear(k.tenants)
+	clear(k.macs)
+	k.newest = 0
+}
+
+// Seal encrypts plaintext for one place, under the newest KEK of its tenant in r. The plaintext stays the caller's.
+func (k *Keyring) Seal(r fsm.Reader, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
+	row, found, err := tenants.Get(r, fsm.K(b.Tenant))
+	if err != nil {
+		return fsm.Sealed{}, err
+	}
+	if !found {
+		return fsm.Sealed{}, errNoKeys()
+	}
+	id := fsm.KEKID{Scope: b.Tenant, Version: row.KEK}
+	kek, err := k.kek(r, id)
+	if err != nil {
+		return fsm.Sealed{}, err
+	}
+	return k.sealUnder(id, kek, b, plaintext)
+}
+
+func errNoKeys() error { return fault.New(fault.NotFound, "the tenant's keys were destroyed") }
+
+// sealUnder holds the lock so that Close cannot zero the key in between.
+func (k *Keyring) sealUnder(id fsm.KEKID, kek *key, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.roots) == 0 {
+		return fsm.Sealed{}, errSealed()
+	}
+	return sealed(k.cluster, id, kek, b, plaintext)
+}
+
+// Open decrypts a value from the place that it was sealed for. fault.NotFound says that it or its tenant's keys were destroyed. The
+// caller zeroes the result.
+func (k *Keyring) Open(r fsm.Reader, b fsm.Binding, s fsm.Sealed) ([]byte, error) {
+	full, found, err := fsm.Load(r, s)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fault.New(fault.NotFound, "the value was destroyed")
+	}
+	kek, err := k.kek(r, full.KEK())
+	if err != nil {
+		return nil, err
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.roots) == 0 {
+		return nil, errSealed()
+	}
+	out, err := open(k.cluster, kek, b, full)
+	if err != nil {
+		return nil, fault.New(fault.Corrupt, "a sealed value cannot be opened").Because(err)
+	}
+	return out, nil
+}
+
+// kek finds a key: a root in memory; a tenant's in memory too, but only while r still has it.
+func (k *Keyring) kek(r fsm.Reader, id fsm.KEKID) (*key, error) {
+	if id.Scope.IsZero() {
+		return k.root(id.Version)
+	}
+	row, found, err := keks.Get(r, kekKey(id.Scope, id.Version))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, errNoKeys()
+	}
+	k.mu.RLock()
+	known, sealed := k.tenants[id], len(k.roots) == 0
+	k.mu.RUnlock()
+	if known != nil || sealed {
+		if sealed {
+			return nil, errSealed()
+		}
+		return known, nil
+	}
+	b, err := k.Open(r, kekBinding(id), row)
+	if err != nil {
+		return nil, fmt.Errorf("open key %s: %w", id, err)
+	}
+	return k.remember(id, b)
+}
+
+func (k *Keyring) root(version uint32) (*key, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.roots) == 0 {
+		return nil, errSealed()
+	}
+	if found := k.roots[version]; found != nil {
+		return found, nil
+	}
+	return nil, fault.New(fault.Corrupt, "root key %d is not among those that were unsealed", version)
+}
+
+// remember takes over the bytes of a tenant's KEK.
+func (k *Keyring) remember(id fsm.KEKID, b []byte) (*key, error) {
+	defer clear(b)
+	if len(b) != keySize {
+		return nil, fault.New(fault.Corrupt, "key %s has %d bytes", id, len(b))
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.roots) == 0 {
+		return nil, errSealed()
+	}
+	if k.tenants[id] == nil {
+		k.tenants[id] = (*key)(append([]byte(nil), b...))
+	}
+	return k.tenants[id], nil
+}
+
+func kekBinding(id fsm.KEKID) fsm.Binding {
+	return fsm.Binding{Tenant: id.Scope, Feature: "keyring", Field: "kek", Version: uint64(id.Version)}
+}
+
+func macBinding(tenant fsm.UID) fsm.Binding {
+	return fsm.Binding{Tenant: tenant, Feature: "keyring", Field: "mac-key", Version: 1}
+}
+
+// MAC returns HMAC-SHA-256 under the tenant's MAC key over purpose and parts, each behind its length.
+func (k *Keyring) MAC(r fsm.Reader, tenant fsm.UID, purpose string, parts ...[]byte) ([32]byte, error) {
+	row, found, err := tenants.Get(r, fsm.K(tenant))
+	if err == nil && !found {
+		err = errNoKeys()
+	}
+	if err != nil {
+		return [32]byte{}, err
+	}
+	m, err := k.macKey(r, tenant, row.MAC)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.roots) == 0 {
+		return [32]byte{}, errSealed()
+	}
+	return mac(m.key[:], append([][]byte{[]byte(purpose)}, parts...)...), nil
+}
+
+func (k *Keyring) macKey(r fsm.Reader, tenant fsm.UID, s fsm.Sealed) (*macKey, error) {
+	name, err := fsm.Encode(s) // the digest: the key changes with what it was sealed in
+	if err != nil {
+		return nil, err
+	}
+	id := sha256.Sum256(name)
+	k.mu.RLock()
+	known := k.macs[id]
+	k.mu.RUnlock()
+	if known != nil {
+		return known, nil
+	}
+	b, err := k.Open(r, macBinding(tenant), s)
+	if err != nil {
+		return nil, fmt.Errorf("open the MAC key of a tenant: %w", err)
+	}
+	defer clear(b)
+	if len(b) != keySize {
+		return nil, fault.New(fault.Corrupt, "the MAC key of a tenant has %d bytes", len(b))
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.macs[id] == nil {
+		k.macs[id] = &macKey{key(b)}
+	}
+	return k.macs[id], nil
+}
+
+func mac(key []byte, parts ...[]byte) [32]byte {
+	h := hmac.New(sha256.New, key)
+	var n [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
+		h.Write(n[:])
+		h.Write(p)
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+// Prove shows to another node that this one has unsealed: HMAC under a key derived from the newest root KEK.
+func (k *Keyring) Prove(nonce, context []byte) ([32]byte, error) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	if len(k.roots) == 0 {
+		return [32]byte{}, errSealed()
+	}
+	sub, err := derive(k.roots[k.newest][:], nil, "trstctl unsealed proof v1")
+	if err != nil {
+		return [32]byte{}, err
+	}
+	defer clear(sub)
+	return mac(sub, k.cluster[:], context, nonce), nil
+}
+
+// Unseal gets the root KEKs that r holds from the seals; any one that answers is enough for each. fault.Sealed says that there are none yet or that
+// no seal can answer now; fault.Corrupt that a seal's key does not fit or that a key was added by no one who had the one before.
+func (k *Keyring) Unseal(ctx context.Context, r fsm.Reader) error {
+	opened := map[uint32]*key{}
+	newest := uint32(0)
+	err := roots.Scan(r, fsm.Span{}, func(_ fsm.Key, row RootAdded) (bool, error) {
+		root, err := k.unwrap(ctx, row)
+		if err == nil {
+			err = k.vouched(r, row, root, opened[newest])
+		}
+		if err != nil {
+			return false, err
+		}
+		opened[row.Version], newest = root, row.Version
+		return true, nil
+	})
+	if err == nil && newest == 0 {
+		err = fault.New(fault.Sealed, "the root key is not here yet")
+	}
+	if err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.roots, k.newest = opened, newest
+	return nil
+}
+
+func (k *Keyring) unwrap(ctx context.Context, row RootAdded) (*key, error) {
+	var misfits, silent []error
+	for _, w := range row.Wraps {
+		for _, s := range k.seals {
+			if s.Name() != w.Seal {
+				continue
+			}
+			root, err := k.unwrapWith(ctx, s, row.Version, w.Bytes)
+			switch {
+			case err == nil:
+				return root, nil
+			case errors.Is(err, seal.ErrWrongKey):
+				misfits = append(misfits, err)
+			default:
+				silent = append(silent, err)
+			}
+		}
+	}
+	if len(misfits) > 0 {
+		return nil, fault.New(fault.Corrupt, "the seal's key is not the one that this cluster was sealed with: give the node the right key file").Because(errors.Join(misfits...))
+	}
+	return nil, fault.New(fault.Sealed, "no seal of this node opens root key %d", row.Version).Because(errors.Join(silent...))
+}
+
+// unwrapWith checks, behind the key, whose it is: two clusters that share a seal cannot swap what it wrapped.
+func (k *Keyring) unwrapWith(ctx context.Context, s seal.Seal, version uint32, wrapped []byte) (*key, error) {
+	b, err := s.Unwrap(ctx, wrapped, k.wrapContext(s.Name(), version))
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	owner := k.owner(s.Name(), version)
+	if len(b) != keySize+sha256.Size || !hmac.Equal(b[keySize:], owner[:]) {
+		return nil, fmt.Errorf("what seal %s wrapped belongs to another cluster: %w", s.Name(), seal.ErrWrongKey)
+	}
+	return (*key)(append([]byte(nil), b[:keySize]...)), nil
+}
+
+func (k *Keyring) wrapContext(name string, version uint32) []byte {
+	o := k.owner(name, version)
+	return append([]byte("trstctl root kek v1"), o[:]...)
+}
+
+// owner is SHA-256(cluster, seal, version), each behind its length.
+func (k *Keyring) owner(name string, version uint32) [32]byte {
+	var b []byte
+	for _, p := range [][]byte{k.cluster[:], []byte(name), binary.BigEndian.AppendUint32(nil, version)} {
+		b = append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
+	}
+	return sha256.Sum256(b)
+}
+
+const canaryText = "trstctl canary"
+
+func canaryBinding(version uint32) fsm.Binding {
+	return fsm.Binding{Tenant: fsm.RootTenant, Feature: "keyring", Field: "canary", Version: uint64(version)}
+}
+
+// vouched checks the canary, and the MAC of the version before.
+func (k *Keyring) vouched(r fsm.Reader, row RootAdded, root, before *key) error {
+	full, found, err := fsm.Load(r, row.Canary)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fault.New(fault.Corrupt, "root key %d has no canary", row.Version)
+	}
+	text, err := open(k.cluster, root, canaryBinding(row.Version), full)
+	if err != nil || string(text) != canaryText {
+		return fault.New(fault.Corrupt, "root key %d does not open its canary", row.Version).Because(err)
+	}
+	if row.Version == 1 {
+		return nil
+	}
+	if want := voucher(before, row); before == nil || !hmac.Equal(want[:], row.MAC) {
+		return fault.New(fault.Corrupt, "root key %d was added by no one who had the key before it", row.Version)
+	}
+	return nil
+}
+
+// voucher is the MAC of a version under the one before: over its number and its canary, which only its own key makes.
+func voucher(before *key, row RootAdded) [32]byte {
+	if before == nil {
+		return [32]byte{}
+	}
+	digest, err := fsm.Encode(row.Canary)
+	if err != nil { // a digest is always encoded
+		return [32]byte{}
+	}
+	return mac(before[:], []byte("trstctl root kek voucher v1"), binary.BigEndian.AppendUint32(nil, row.Version), digest)
+}

@@ -1,0 +1,137 @@
+package sdk
+
+import (
+	"bytes"
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestRoutes holds every method against the route, and says which of them change something.
+func TestRoutes(t *testing.T) {
+	cas := uint64(0)
+	for want, call := range map[string]func(context.Context, *Client) error{
+		"PUT /api/v1/secrets/store/a/b%20c%3F": func(ctx context.Context, c *Client) error {
+			_, err := c.Put(ctx, Item{Path: "a/b c?"})
+			return err
+		},
+		"DELETE /api/v1/secrets/store/a?cas=0": func(ctx context.Context, c *Client) error { _, err := c.Delete(ctx, "a", &cas); return err },
+		"POST /api/v1/secrets/undelete/a":      func(ctx context.Context, c *Client) error { _, err := c.Undelete(ctx, "a"); return err },
+		"POST /api/v1/secrets/rollback/a":      func(ctx context.Context, c *Client) error { _, err := c.Rollback(ctx, "a", 1, nil); return err },
+		"POST /api/v1/secrets/purge/a":         func(ctx context.Context, c *Client) error { _, err := c.PurgeAll(ctx, "a"); return err },
+		"POST /api/v1/secrets/import":          func(ctx context.Context, c *Client) error { _, err := c.Import(ctx, []Item{{Path: "a"}}); return err },
+		"POST /api/v1/secrets/move":            func(ctx context.Context, c *Client) error { _, err := c.Move(ctx, "a", "b", nil); return err },
+		"POST /api/v1/secrets/copy":            func(ctx context.Context, c *Client) error { _, err := c.Copy(ctx, "a", 0, "b", &cas); return err },
+		"POST /api/v1/tokens":                  func(ctx context.Context, c *Client) error { _, err := c.CreateToken(ctx, Grant{}); return err },
+		"POST /api/v1/tokens/self/renew":       func(ctx context.Context, c *Client) error { _, err := c.RenewToken(ctx, Self, time.Hour); return err },
+		"POST /api/v1/tokens/acc_1/revoke":     func(ctx context.Context, c *Client) error { return c.RevokeToken(ctx, "acc_1") },
+		"PUT /api/v1/policies/p":               func(ctx context.Context, c *Client) error { _, err := c.WritePolicy(ctx, "p", nil); return err },
+		"DELETE /api/v1/policies/p":            func(ctx context.Context, c *Client) error { return c.DeletePolicy(ctx, "p") },
+		"POST /api/v1/tenants":                 func(ctx context.Context, c *Client) error { _, err := c.CreateTenant(ctx, "t"); return err },
+		"DELETE /api/v1/tenants/t":             func(ctx context.Context, c *Client) error { return c.DeleteTenant(ctx, "t") },
+		"DELETE /api/v1/sys/members/n2":        func(ctx context.Context, c *Client) error { return c.RemoveMember(ctx, "n2") },
+		"POST /api/v1/sys/join-tokens":         func(ctx context.Context, c *Client) error { _, err := c.CreateJoinToken(ctx, "n2"); return err },
+		"POST /api/v1/sys/transfer":            func(ctx context.Context, c *Client) error { _, err := c.Transfer(ctx, ""); return err },
+		"GET /api/v1/secrets/store/a?expand=true": func(ctx context.Context, c *Client) error {
+			_, err := c.Get(ctx, "a", GetOptions{Expand: true})
+			return err
+		},
+		"GET /api/v1/secrets/list?folders=true&limit=5&prefix=db%2F": func(ctx context.Context, c *Client) error {
+			_, err := c.List(ctx, ListOptions{Slice{"", 5}, "db/", true})
+			return err
+		},
+		"GET /api/v1/secrets/versions/a?cursor=x": func(ctx context.Context, c *Client) error {
+			_, err := c.Versions(ctx, "a", Slice{Cursor: "x"})
+			return err
+		},
+		"GET /api/v1/tokens":         func(ctx context.Context, c *Client) error { _, err := c.Tokens(ctx, Slice{}); return err },
+		"GET /api/v1/tokens/self":    func(ctx context.Context, c *Client) error { _, err := c.LookupToken(ctx, Self); return err },
+		"GET /api/v1/policies":       func(ctx context.Context, c *Client) error { _, err := c.Policies(ctx, Slice{}); return err },
+		"GET /api/v1/policies/p":     func(ctx context.Context, c *Client) error { _, err := c.Policy(ctx, "p"); return err },
+		"POST /api/v1/policies/test": func(ctx context.Context, c *Client) error { _, err := c.TestPolicy(ctx, "a", "read", nil); return err },
+		"GET /api/v1/tenants":        func(ctx context.Context, c *Client) error { _, err := c.Tenants(ctx, Slice{}); return err },
+		"GET /api/v1/tenants/t":      func(ctx context.Context, c *Client) error { _, err := c.Tenant(ctx, "t"); return err },
+		"GET /api/v1/audit/events?after=7&order=desc&type=x": func(ctx context.Context, c *Client) error {
+			_, err := c.Events(ctx, EventQuery{After: "7", Order: "desc", Type: "x"})
+			return err
+		},
+		"GET /api/v1/audit/verify": func(ctx context.Context, c *Client) error { _, err := c.VerifyAudit(ctx); return err },
+		"GET /api/v1/audit/export": func(ctx context.Context, c *Client) error {
+			_, err := c.ExportAudit(ctx, EventQuery{}, &bytes.Buffer{})
+			return err
+		},
+		"GET /api/v1/sys/status":       func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
+		"GET /api/v1/sys/members":      func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
+		"GET /api/v1/sys/digest":       func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
+		"GET /api/v1/sys/openapi.json": func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },
+		"GET /healthz":                 func(ctx context.Context, c *Client) error { return c.Healthy(ctx) },
+		"GET /readyz":                  func(ctx context.Context, c *Client) error { return c.Ready(ctx) },
+		"GET /leaderz":                 func(ctx context.Context, c *Client) error { return c.Leads(ctx) },
+		"GET /metrics":                 func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
+	} {
+		t.Run(want, func(t *testing.T) {
+			f := newFake(t, answer(map[string]any{"value": "", "items": []any{}}))
+			c := client(t, f)
+			c.tenant = "acme"
+			require.NoError(t, call(t.Context(), c))
+			r := f.requests()[0]
+			require.Equal(t, want, r.method+" "+r.target)
+			require.Equal(t, "Bearer trs.test", r.authorization)
+			require.Equal(t, "acme", r.tenant)
+			mutation := r.method != "GET" && r.target != "/api/v1/policies/test"
+			require.Equal(t, mutation, r.key != "")
+		})
+	}
+}
+
+func TestPathsThatARouterWouldRewriteAreRefused(t *testing.T) {
+	c := client(t, newFake(t, hangUp))
+	for _, path := range []string{"", "/a", "a/", "a//b", ".", "a/../b"} {
+		_, err := c.Get(t.Context(), path, GetOptions{})
+		require.Equal(t, Invalid, KindOf(err), path)
+	}
+	_, err := c.Policy(t.Context(), "a/b")
+	require.Equal(t, Invalid, KindOf(err))
+	_, err = c.Purge(t.Context(), "a", 0)
+	require.Equal(t, Invalid, KindOf(err))
+}
+
+func TestAllWalksEveryPage(t *testing.T) {
+	pages := map[string]Page[int]{"": {[]int{1, 2}, "x"}, "x": {nil, "y"}, "y": {[]int{3}, ""}}
+	var got []int
+	for i, err := range All(func(cursor string) (Page[int], error) { return pages[cursor], nil }) {
+		require.NoError(t, err)
+		got = append(got, i)
+	}
+	require.Equal(t, []int{1, 2, 3}, got)
+}
+
+func TestExportStreamsAndSaysWhenItIsCut(t *testing.T) {
+	var b bytes.Buffer
+	f := newFake(t, answer("line"))
+	n, err := client(t, f).ExportAudit(t.Context(), EventQuery{}, &b)
+	require.NoError(t, err)
+	require.Equal(t, "\"line\"\n", b.String())
+	require.EqualValues(t, 7, n)
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	for name, o := range map[string]Options{
+		"no address":     {},
+		"plain http":     {Addresses: []string{"http://a:1"}},
+		"no scheme":      {Addresses: []string{"a:8200"}},
+		"with a path":    {Addresses: []string{"https://a:1/x"}},
+		"bad CA":         {Addresses: []string{"https://a:1"}, CACert: []byte("x")},
+		"line in token":  {Addresses: []string{"https://a:1"}, Token: Secret("trs.a\n")},
+		"empty token":    {Addresses: []string{"https://a:1"}, Token: Secret{}},
+		"with user info": {Addresses: []string{"https://u:p@a:1"}},
+	} {
+		_, err := New(o)
+		require.Error(t, err, name)
+	}
+	c, err := New(Options{Addresses: []string{"https://a:1/"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://a:1"}, c.Addresses())
+}

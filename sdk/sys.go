@@ -1,0 +1,129 @@
+package sdk
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// Status is one node's view of itself and its cluster. Without a token a node shows only some of it.
+type Status struct {
+	Node         string      `json:"node"`
+	Cluster      string      `json:"cluster"`
+	Version      string      `json:"version"`
+	State        string      `json:"state"` // leader, follower, candidate or starting
+	Sealed       bool        `json:"sealed"`
+	Leader       *LeaderInfo `json:"leader"` // nil when none is known
+	Term         uint64      `json:"term,omitempty"`
+	AppliedIndex uint64      `json:"applied_index"`
+	CommitIndex  uint64      `json:"commit_index,omitempty"`
+	StateAgeMS   int64       `json:"state_age_ms"`
+	LogStore     string      `json:"log_store,omitempty"`
+}
+
+// LeaderInfo names the leader.
+type LeaderInfo struct {
+	ID  string `json:"id"`
+	API string `json:"api"`
+}
+
+// Status asks the preferred node, once. Use Node to ask a certain one.
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	err = c.do(ctx, request{method: http.MethodGet, path: api + "/sys/status", kind: observes}, &s)
+	return s, err
+}
+
+// Member is a node of the cluster. The last three are unknown (nil) for a node that cannot be asked.
+type Member struct {
+	ID                   string    `json:"id"`
+	API                  string    `json:"api"`
+	Cluster              string    `json:"cluster"`
+	Voter                bool      `json:"voter"`
+	Leader               bool      `json:"leader"`
+	Version              string    `json:"version"`
+	CertificateExpiresAt time.Time `json:"certificate_expires_at,omitzero"`
+	Sealed               *bool     `json:"sealed,omitempty"`
+	AppliedIndex         *uint64   `json:"applied_index,omitempty"`
+	Reachable            *bool     `json:"reachable,omitempty"`
+}
+
+// Members lists the cluster's nodes.
+func (c *Client) Members(ctx context.Context) ([]Member, error) {
+	var p Page[Member]
+	err := c.do(ctx, request{method: http.MethodGet, path: api + "/sys/members"}, &p)
+	return p.Items, err
+}
+
+// RemoveMember takes a node out for ever: its id is never used again.
+func (c *Client) RemoveMember(ctx context.Context, id string) error {
+	target, err := joinName(api+"/sys/members", "id", id)
+	if err != nil {
+		return err
+	}
+	return c.do(ctx, request{method: http.MethodDelete, path: target, kind: mutates}, nil)
+}
+
+// JoinToken admits one node, once, within 15 minutes.
+type JoinToken struct {
+	Secret    Secret    `json:"join_token"`
+	Node      string    `json:"node"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+}
+
+// CreateJoinToken makes a join token for the node with this id.
+func (c *Client) CreateJoinToken(ctx context.Context, node string) (t JoinToken, err error) {
+	body := map[string]string{"node": node}
+	err = c.do(ctx, request{method: http.MethodPost, path: api + "/sys/join-tokens", body: body, kind: mutates}, &t)
+	return t, err
+}
+
+// Transfer hands leadership to a node ("": the leader chooses) and returns the new leader's id.
+func (c *Client) Transfer(ctx context.Context, to string) (string, error) {
+	body := struct {
+		To string `json:"to,omitempty"`
+	}{to}
+	var out struct {
+		Leader string `json:"leader"`
+	}
+	err := c.do(ctx, request{method: http.MethodPost, path: api + "/sys/transfer", body: body, kind: mutates}, &out)
+	return out.Leader, err
+}
+
+// Digest is the digest of a node's tables at an index: equal on all nodes at the same index.
+type Digest struct {
+	Node   string `json:"node"`
+	Index  uint64 `json:"index"`
+	Digest string `json:"digest"`
+}
+
+// Digest asks the preferred node, once. Use Node to ask a certain one.
+func (c *Client) Digest(ctx context.Context) (d Digest, err error) {
+	err = c.do(ctx, request{method: http.MethodGet, path: api + "/sys/digest", kind: observes}, &d)
+	return d, err
+}
+
+// OpenAPI returns the API's description.
+func (c *Client) OpenAPI(ctx context.Context) (doc json.RawMessage, err error) {
+	return doc, c.do(ctx, request{method: http.MethodGet, path: api + "/sys/openapi.json", kind: observes}, &doc)
+}
+
+// Healthy returns nil if the preferred node's process works.
+func (c *Client) Healthy(ctx context.Context) error { return c.probe(ctx, "/healthz") }
+
+// Ready returns nil if the preferred node may receive traffic.
+func (c *Client) Ready(ctx context.Context) error { return c.probe(ctx, "/readyz") }
+
+// Leads returns nil if the preferred node is the leader.
+func (c *Client) Leads(ctx context.Context) error { return c.probe(ctx, "/leaderz") }
+
+func (c *Client) probe(ctx context.Context, path string) error {
+	return c.do(ctx, request{method: http.MethodGet, path: path, kind: observes}, nil)
+}
+
+// Metrics returns the preferred node's metrics in Prometheus' text form.
+func (c *Client) Metrics(ctx context.Context) ([]byte, error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	return c.settle(ctx, prepared{request: request{method: http.MethodGet, kind: observes}, target: "/metrics"})
+}
