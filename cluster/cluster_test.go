@@ -1,0 +1,210 @@
+package cluster_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+type noted struct {
+	Name string
+	N    uint64
+}
+
+func (noted) EventType() string     { return "test.note.written" }
+func (e noted) EventStream() string { return "note/" + e.Name }
+
+var notes = fsm.NewTable[uint64]("test.note")
+
+func registry() *fsm.Registry {
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, func(r *fsm.Registry) {
+		fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e noted) error { return notes.Put(tx, fsm.K(e.Name), e.N) })
+	})
+}
+
+// node is a member that runs inside the test.
+type node struct {
+	*cluster.Node
+	keys *keyring.Keyring
+	stop context.CancelFunc
+	done chan error
+}
+
+type fixture struct {
+	t     *testing.T
+	dir   string
+	kek   string
+	nodes map[string]*node
+}
+
+func (f *fixture) config(id string) cluster.Config {
+	addr := freeAddress(f.t)
+	return cluster.Config{Dir: filepath.Join(f.dir, id), Listen: addr, Self: cluster.Self{Cluster: addr, API: addr, Version: "test"},
+		LogStore: "bolt", Log: slog.New(slog.DiscardHandler)}
+}
+
+func freeAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func (f *fixture) start(cfg cluster.Config, id *cluster.Identity, bootstrap bool) *node {
+	s, err := seal.OpenFile(f.kek)
+	require.NoError(f.t, err)
+	keys := keyring.New(id.Cluster, s)
+	n, err := cluster.Open(cfg, id, registry(), keys, bootstrap)
+	require.NoError(f.t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	out := &node{n, keys, stop, make(chan error, 1)}
+	go func() {
+		out.done <- n.Run(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Via", r.RemoteAddr)
+			w.WriteHeader(http.StatusTeapot)
+			fmt.Fprint(w, r.URL.Path)
+		}))
+	}()
+	go func() {
+		for ctx.Err() == nil && !keys.Unsealed() {
+			if v, err := n.Store().View(); err == nil {
+				_ = keys.Unseal(ctx, v) // again until the state is there
+				v.Close()
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	f.nodes[id.Node] = out
+	return out
+}
+
+func (f *fixture) end() {
+	var wg sync.WaitGroup
+	for id, n := range f.nodes {
+		wg.Go(func() {
+			n.stop()
+			if err := <-n.done; err != nil && !strings.Contains(err.Error(), "context canceled") {
+				f.t.Errorf("%s: %v", id, err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (f *fixture) eventually(what string, ok func() bool) {
+	f.t.Helper()
+	require.Eventually(f.t, ok, 30*time.Second, 10*time.Millisecond, what)
+}
+
+func (f *fixture) commit(n *node, events func(*fsm.View) []fsm.Event) {
+	f.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err := n.Ledger().Commit(ctx, fsm.Request{ID: fsm.UID{1}, Tenant: fsm.RootTenant}, "", func(v *fsm.View, e *fsm.Entry) error {
+		e.Add(events(v)...)
+		return nil
+	})
+	require.NoError(f.t, err)
+}
+
+// found makes a cluster of three.
+func found(t *testing.T) *fixture {
+	f := &fixture{t: t, dir: t.TempDir(), nodes: map[string]*node{}}
+	t.Cleanup(f.end)
+	f.kek = filepath.Join(f.dir, "kek")
+	require.NoError(t, seal.Keygen(f.kek))
+	cfg := f.config("n1")
+	founding, err := cluster.Found(cfg.Dir, "n1", cfg.Self)
+	require.NoError(t, err)
+	n := f.start(cfg, founding.ID, true)
+	f.eventually("n1 leads", n.Leads)
+	f.commit(n, func(*fsm.View) []fsm.Event { e, err := n.keys.Found(t.Context()); require.NoError(t, err); return e })
+	f.eventually("n1 unsealed", n.keys.Unsealed)
+	f.commit(n, func(v *fsm.View) []fsm.Event {
+		e, err := n.keys.NewTenant(v, fsm.RootTenant)
+		require.NoError(t, err)
+		return e
+	})
+	f.commit(n, func(v *fsm.View) []fsm.Event { e, err := founding.Events(v, n.keys); require.NoError(t, err); return e })
+	f.join(n, "n2")
+	f.join(n, "n3")
+	return f
+}
+
+func (f *fixture) join(leader *node, id string) *node {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	r := fsm.Request{ID: fsm.UID{2}, Tenant: fsm.RootTenant, Receipt: &fsm.ReceiptKey{Key: [32]byte{byte(len(f.nodes))}}}
+	token, err := leader.IssueJoinToken(ctx, r, id, "key")
+	require.NoError(f.t, err)
+	again, err := leader.IssueJoinToken(ctx, r, id, "key")
+	require.NoError(f.t, err)
+	require.Equal(f.t, string(token.Token), string(again.Token), "the same request, the same token")
+	cfg := f.config(id)
+	identity, err := cluster.Join(ctx, cfg.Dir, string(token.Token), cfg.Self)
+	require.NoError(f.t, err)
+	_, err = cluster.Join(ctx, filepath.Join(f.dir, id+"-again"), string(token.Token), cfg.Self)
+	require.True(f.t, fault.Is(err, fault.Denied), "a spent token: %v", err)
+	n := f.start(cfg, identity, false)
+	f.eventually(id+" is a voter", func() bool {
+		v, err := leader.Store().View()
+		require.NoError(f.t, err)
+		defer v.Close()
+		all, err := leader.List(ctx, v)
+		require.NoError(f.t, err)
+		for _, m := range all {
+			if m.ID == id {
+				return m.Voter
+			}
+		}
+		return false
+	})
+	return n
+}
+
+func TestThreeNodesAgree(t *testing.T) {
+	f := found(t)
+	leader := f.nodes["n1"]
+	for i := range uint64(20) {
+		f.commit(leader, func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"a", i}} })
+		for id, n := range f.nodes {
+			require.NoError(t, n.Await(t.Context(), cluster.Linearizable, 0, 0), id)
+			v, err := n.Store().View()
+			require.NoError(t, err)
+			got, _, err := notes.Get(v, fsm.K("a"))
+			v.Close()
+			require.NoError(t, err)
+			require.Equal(t, i, got, "read at %s after the write was acknowledged", id)
+		}
+	}
+	out, err := f.nodes["n2"].Forward(t.Context(), cluster.Request{Method: "PUT", URI: "/x?y=1", Header: http.Header{}, Body: []byte("b")})
+	require.NoError(t, err)
+	require.Equal(t, http.StatusTeapot, out.Status)
+	require.Equal(t, "/x", string(out.Body))
+
+	to, err := leader.Transfer(t.Context(), "n3")
+	require.NoError(t, err)
+	require.Equal(t, "n3", to)
+	f.eventually("n3 leads", f.nodes["n3"].Leads)
+	_, err = leader.Ledger().Commit(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "", func(_ *fsm.View, e *fsm.Entry) error {
+		e.Add(noted{"b", 1})
+		return nil
+	})
+	require.True(t, fault.Is(err, fault.NotDone), "%v", err)
+	f.commit(f.nodes["n3"], func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"b", 2}} })
+}
