@@ -3,6 +3,9 @@ package cluster
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm"
 )
@@ -11,6 +14,7 @@ import (
 type addresses struct {
 	peers []string // configured; whose they are is found out by dialing
 	store *fsm.Store
+	raft  atomic.Pointer[raft.Raft] // nil before it has started
 
 	mu       sync.Mutex
 	proved   map[string]string // node -> where its certificate was last seen
@@ -21,7 +25,8 @@ func newAddresses(peers []string, store *fsm.Store) *addresses {
 	return &addresses{peers: peers, store: store, proved: map[string]string{}, gossiped: map[string]string{}}
 }
 
-// of returns candidates for a node, the likeliest first: proved, gossiped, the members' table, configured.
+// of returns candidates for a node, the likeliest first: proved, gossiped, the members' table, Raft's configuration,
+// the operator's.
 func (a *addresses) of(id string) []string {
 	a.mu.Lock()
 	found := []string{a.proved[id], a.gossiped[id]}
@@ -32,7 +37,7 @@ func (a *addresses) of(id string) []string {
 		}
 	}
 	a.mu.Unlock()
-	found = append(found, a.member(id))
+	found = append(found, a.member(id), a.configured(id))
 	for _, p := range a.peers {
 		if !slices.Contains(others, p) {
 			found = append(found, p)
@@ -58,6 +63,20 @@ func (a *addresses) member(id string) string {
 		return ""
 	}
 	return m.Cluster
+}
+
+// configured is what Raft's configuration says: it is on the disk also when the tables lag behind the log.
+func (a *addresses) configured(id string) string {
+	r := a.raft.Load()
+	if r == nil {
+		return ""
+	}
+	for _, s := range r.GetConfiguration().Configuration().Servers {
+		if string(s.ID) == id {
+			return string(s.Address)
+		}
+	}
+	return ""
 }
 
 // prove notes where a node's certificate was seen.

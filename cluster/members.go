@@ -139,6 +139,9 @@ func (n *Node) Transfer(ctx context.Context, to string) (string, error) {
 	if _, err := n.opened(); err != nil {
 		return "", err
 	}
+	if to == n.id.Node {
+		return to, nil // it leads already: the answer to an earlier attempt may have been lost in the change
+	}
 	target, err := n.successor(ctx, to)
 	if err != nil {
 		return "", err

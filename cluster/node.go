@@ -145,6 +145,7 @@ func (n *Node) startRaft(bootstrap bool) error {
 	if n.raft, err = raft.NewRaft(cfg, n.store.FSM(), n.logs, n.logs, snaps, n.trans); err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	n.address.raft.Store(n.raft)
 	n.batcher = newBatcher(n.raft, n.store, n.log, n.now)
 	return nil
 }
@@ -257,7 +258,7 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	}
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
-		n.disk.run, n.compact, n.gossip, n.watchState, n.watchProgress} {
+		n.disk.run, n.compact, n.gossip, n.watchState, n.watchProgress, n.keepTables} {
 		start(f)
 	}
 	start(func(ctx context.Context) error { return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace) })
@@ -287,8 +288,20 @@ func (n *Node) HandOver() {
 func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string]func(net.Conn, string) {
 	calls := map[method]handler{callConfirm: n.answerConfirm, callIndex: n.answerIndex, callStatus: n.answerStatus, callProve: n.answerProve,
 		callJoin: n.answerJoin, callAnnounce: n.answerAnnounce, callForward: n.answerForward(forwarded)}
+	farewell := map[method]handler{}
+	for m := range calls {
+		farewell[m] = func(_ context.Context, peer string, _ []byte) (any, error) {
+			return nil, fault.New(fault.Denied, "%s", (&removedError{peer}).Error())
+		}
+	}
 	return map[string]func(net.Conn, string){
-		protoRPC:  func(c net.Conn, peer string) { serveRPC(ctx, c, peer, calls) },
+		protoRPC: func(c net.Conn, peer string) {
+			if n.port.trust.removed(peer) {
+				serveRPC(ctx, c, peer, farewell)
+			} else {
+				serveRPC(ctx, c, peer, calls)
+			}
+		},
 		protoJoin: func(c net.Conn, _ string) { n.serveJoin(ctx, c) },
 	}
 }
@@ -303,16 +316,41 @@ func (n *Node) watchState(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-		v, err := n.store.View()
-		if err != nil {
-			continue // it is stopping
-		}
-		gone, err := wasRemoved(v, n.id.Node)
-		v.Close()
-		if err == nil && gone {
+		if n.port.trust.removed(n.id.Node) || n.toldRemoved(ctx) {
 			return fmt.Errorf("node %s was removed from the cluster: move its data directory aside and join under a new id", n.id.Node)
 		}
 	}
+}
+
+// toldRemoved asks the others in Raft's configuration when nobody leads this node: one that was away when it was removed does not
+// have that in its own state.
+func (n *Node) toldRemoved(ctx context.Context) bool {
+	if _, known := n.Leader(); known {
+		return false
+	}
+	others, _ := n.voters()
+	for _, id := range others {
+		if _, err := n.ask(ctx, id); fault.Is(err, fault.Denied) {
+			return true
+		}
+	}
+	return false
+}
+
+// keepTables syncs what has been applied every few seconds. Raft would replay it after a crash, but only once there is a leader: until
+// then the node knows the members and their keys from its tables alone.
+func (n *Node) keepTables(ctx context.Context) error {
+	synced := uint64(0)
+	for ctx.Err() == nil {
+		if applied := n.store.Applied(); applied != synced {
+			if err := n.store.Sync(); err != nil {
+				return fmt.Errorf("sync the tables: %w", err)
+			}
+			synced = applied
+		}
+		pause(ctx, 2*time.Second)
+	}
+	return nil
 }
 
 // watchProgress ends a leader that reaches a majority and still commits nothing: another can do better.

@@ -62,7 +62,7 @@ func (t *trust) pinned(id string, key [32]byte) (bool, error) {
 		return false, err
 	}
 	if gone {
-		return false, fmt.Errorf("node %s was removed from this cluster", id)
+		return false, &removedError{id}
 	}
 	m, found, err := member(v, id)
 	if err != nil || !found {
@@ -72,6 +72,17 @@ func (t *trust) pinned(id string, key [32]byte) (bool, error) {
 		return false, fmt.Errorf("node %s has another key than the one it joined with", id)
 	}
 	return true, nil
+}
+
+// removed reports whether an id was removed, as far as this node knows.
+func (t *trust) removed(id string) bool {
+	v, err := t.store.View()
+	if err != nil {
+		return false
+	}
+	defer v.Close()
+	gone, err := wasRemoved(v, id)
+	return err == nil && gone
 }
 
 // server is the TLS configuration of the cluster port: everyone but a joiner shows a certificate.
@@ -87,6 +98,10 @@ func (t *trust) server() *tls.Config {
 				id, err := t.peer(cs.PeerCertificates)
 				if err == nil && id == t.id.Node {
 					err = fmt.Errorf("another node runs under this node's id %s", id)
+				}
+				var removed *removedError
+				if cs.NegotiatedProtocol == protoRPC && errors.As(err, &removed) {
+					return nil // to be told so: dispatch looks again
 				}
 				return err
 			}
@@ -113,6 +128,11 @@ func (t *trust) client(proto string, want string) *tls.Config {
 		},
 	}
 }
+
+// removedError says that a certificate speaks for a node that was removed.
+type removedError struct{ id string }
+
+func (e *removedError) Error() string { return "node " + e.id + " was removed from this cluster" }
 
 // otherNodeError says that an address belongs to another node than the one looked for.
 type otherNodeError struct{ id string }

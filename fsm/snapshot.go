@@ -64,6 +64,16 @@ func (s *Store) flush() error {
 	return h.Flush()
 }
 
+// Sync makes everything that has been applied durable.
+func (s *Store) Sync() error {
+	h, err := s.acquire()
+	if err != nil {
+		return err
+	}
+	defer h.refs.Done()
+	return h.LogData(nil, pebble.Sync)
+}
+
 // Export writes the state at the view's index as a snapshot.
 func (v *View) Export(w io.Writer) error {
 	out := snapshotWriter{w: bufio.NewWriterSize(w, frameTarget), sum: sha256.New()}

@@ -136,9 +136,9 @@ func TestAForeignCertificateEndsTheCall(t *testing.T) {
 }
 
 func TestAPauseBeyondTheDeadlineIsNotWaitedFor(t *testing.T) {
-	f := newFake(t, refuse(503, NotDone, "Retry-After", "3600"))
+	f := newFake(t, refuse(503, RateLimited, "Retry-After", "3600"))
 	_, err := client(t, f).Put(t.Context(), Item{Path: "a/b"})
-	require.Equal(t, NotDone, KindOf(err))
+	require.Equal(t, RateLimited, KindOf(err))
 	require.Len(t, f.requests(), 1)
 }
 

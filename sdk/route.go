@@ -10,7 +10,7 @@ import (
 const (
 	hop      = 10 * time.Millisecond
 	firstGap = 50 * time.Millisecond // after the first round; doubles each round
-	lastGap  = time.Second
+	lastGap  = 200 * time.Millisecond
 )
 
 // nodes are the addresses of a cluster and which of them to ask first.
@@ -44,7 +44,9 @@ func (r *route) failed(now time.Time, e *Error) time.Duration {
 	if !e.hopeless {
 		r.hopeless = 0
 	}
-	r.notBefore[r.at] = now.Add(e.retryAfter)
+	if e.Kind != NotDone { // an election ends well within the whole second that Retry-After can say: the pauses here are kinder to both
+		r.notBefore[r.at] = now.Add(e.retryAfter)
+	}
 	r.at = r.next()
 	return max(r.gap(), r.notBefore[r.at].Sub(now))
 }

@@ -59,10 +59,11 @@ func New(l *fsm.Ledger, keys Answers, policies Policies, options ...Option) *Eng
 }
 
 // Found returns the events, of the root tenant, that give a new cluster its first token, and its secret, which the caller
-// zeroes. The token has the policy "root", cannot be renewed, and lives for ttl: 0 stands for MaxTTL, which is the most.
+// zeroes. The token has the policy "root", cannot be renewed, and lives for ttl: 0 stands for MaxTTL. Whoever founds a cluster
+// may give it a longer life than any later token has.
 func (e *Engine) Found(ttl time.Duration) ([]fsm.Event, Secret, error) {
-	if err := checkTTL("root_ttl", ttl); err != nil {
-		return nil, nil, err
+	if ttl < 0 {
+		return nil, nil, fault.Bad("root_ttl", "a lifetime is not negative")
 	}
 	if ttl == 0 {
 		ttl = MaxTTL

@@ -1,0 +1,229 @@
+package dev
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Ports: node i has its API at base+10*(i-1), the cluster port after it and gossip after that.
+const (
+	stride       = 10
+	portsPerNode = 3
+	maxNodes     = 9
+	lowestPort   = 10000 // of those chosen freely: below the range that outgoing connections take
+	highestPort  = 30000
+)
+
+// Node is one node of the cluster as it stands in nodes.json.
+type Node struct {
+	ID      string `json:"id"`
+	API     string `json:"api"`     // https://host:port
+	Cluster string `json:"cluster"` // host:port
+	Gossip  string `json:"gossip"`  // host:port
+	PID     int    `json:"pid"`     // 0 when it does not run
+	Dir     string `json:"dir"`     // node.yaml, node.log and data
+	Data    string `json:"data"`    // its data directory
+}
+
+func (n Node) config() string { return filepath.Join(n.Dir, "node.yaml") }
+func (n Node) log() string    { return filepath.Join(n.Dir, "node.log") }
+func (n Node) socket() string { return filepath.Join(n.Data, "trstctl.sock") }
+
+// joined reports whether the data directory is a member's: its identity is written last, and a founding that was cut off leaves a mark.
+func (n Node) joined() bool {
+	_, identity := os.Stat(filepath.Join(n.Data, "node.json"))
+	_, cut := os.Stat(filepath.Join(n.Data, "INIT-INCOMPLETE"))
+	return identity == nil && errors.Is(cut, fs.ErrNotExist)
+}
+
+func (n Node) listens() []string {
+	return []string{strings.TrimPrefix(n.API, "https://"), n.Cluster, n.Gossip}
+}
+
+// plan lays out n nodes beneath dir from port base on.
+func plan(dir string, n, base int) ([]Node, error) {
+	if n < 1 || n > maxNodes {
+		return nil, fmt.Errorf("--nodes %d: from 1 to %d", n, maxNodes)
+	}
+	if last := base + stride*(n-1) + portsPerNode - 1; base < 1 || last > 65535 {
+		return nil, fmt.Errorf("--base-port %d: %d nodes need the ports up to %d", base, n, last)
+	}
+	nodes := make([]Node, n)
+	for i := range nodes {
+		id, port := "n"+strconv.Itoa(i+1), base+stride*i
+		at := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+offset)) }
+		home := filepath.Join(dir, id)
+		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), Dir: home, Data: filepath.Join(home, "data")}
+	}
+	return nodes, nil
+}
+
+// freePlan is a plan with ports that nobody uses now.
+func freePlan(dir string, n int) (nodes []Node, err error) {
+	for range 100 {
+		base := lowestPort + stride*rand.IntN((highestPort-lowestPort)/stride)
+		if nodes, err = plan(dir, n, base); err != nil {
+			return nil, err
+		}
+		if err = portsFree(nodes); err == nil {
+			return nodes, nil
+		}
+	}
+	return nil, err
+}
+
+// portsFree tries all ports of nodes.
+func portsFree(nodes []Node) error {
+	for _, n := range nodes {
+		for _, address := range n.listens() {
+			l, err := net.Listen("tcp", address)
+			if err != nil {
+				return fmt.Errorf("%s cannot listen at %s: %w: stop what uses it, or start with another --base-port and --dir", n.ID, address, err)
+			}
+			if err := l.Close(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// lay returns the nodes of an earlier start, or plans new ones and writes their files. nodes.json is written last: without it
+// nothing has been started yet.
+func (o Options) lay() ([]Node, error) {
+	nodes, err := readNodes(o.Dir)
+	switch {
+	case err == nil && o.Nodes != 0 && len(nodes) != o.Nodes:
+		return nil, fmt.Errorf("%s holds a cluster of %d nodes: start it with --nodes %d, or give another --dir", o.Dir, len(nodes), len(nodes))
+	case err == nil || !errors.Is(err, fs.ErrNotExist):
+		return nodes, err
+	}
+	count := o.Nodes
+	if count == 0 {
+		count = 3
+	}
+	if o.BasePort == 0 {
+		nodes, err = freePlan(o.Dir, count)
+	} else {
+		nodes, err = plan(o.Dir, count, o.BasePort)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return nodes, o.write(nodes)
+}
+
+func (o Options) write(nodes []Node) error {
+	if err := o.makeKey(); err != nil {
+		return err
+	}
+	for _, n := range nodes {
+		if err := os.MkdirAll(n.Dir, 0o700); err != nil {
+			return fmt.Errorf("create %s: %w", n.Dir, err)
+		}
+		b, err := yaml.Marshal(o.nodeConfig(n))
+		if err != nil {
+			return fmt.Errorf("encode the configuration of %s: %w", n.ID, err)
+		}
+		if err := writeFile(n.config(), b); err != nil {
+			return err
+		}
+	}
+	return writeNodes(o.Dir, nodes)
+}
+
+func (o Options) makeKey() error {
+	if _, err := os.Stat(o.kek()); err == nil {
+		return nil
+	}
+	return o.Keygen(o.kek())
+}
+
+func (o Options) kek() string { return filepath.Join(o.Dir, "kek") }
+
+type address struct {
+	Listen    string `yaml:"listen"`
+	Advertise string `yaml:"advertise"`
+}
+
+type nodeConfig struct {
+	Node    string  `yaml:"node"`
+	Data    string  `yaml:"data"`
+	API     address `yaml:"api"`
+	Cluster address `yaml:"cluster"`
+	Gossip  struct {
+		Enabled bool `yaml:"enabled"`
+		address `yaml:",inline"`
+	} `yaml:"gossip"`
+	Seal    map[string]string `yaml:"seal"`
+	Raft    map[string]string `yaml:"raft"`
+	Secrets map[string]bool   `yaml:"secrets"`
+	Disk    map[string]int    `yaml:"disk"`
+	Log     map[string]string `yaml:"log"`
+}
+
+// nodeConfig serves everything there is, and keeps little disk in reserve: it is a developer's machine.
+func (o Options) nodeConfig(n Node) nodeConfig {
+	same := func(s string) address { return address{s, s} }
+	c := nodeConfig{Node: n.ID, Data: n.Data, API: same(n.listens()[0]), Cluster: same(n.Cluster),
+		Seal: map[string]string{"file": o.kek()}, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true},
+		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
+	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)
+	return c
+}
+
+func nodesFile(dir string) string { return filepath.Join(dir, "nodes.json") }
+
+func readNodes(dir string) (nodes []Node, err error) {
+	b, err := os.ReadFile(nodesFile(dir))
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(b, &nodes); err != nil || len(nodes) == 0 {
+		return nil, fmt.Errorf("%s is damaged: %w", nodesFile(dir), errors.Join(err, errors.New("no nodes in it")))
+	}
+	return nodes, nil
+}
+
+func writeNodes(dir string, nodes []Node) error {
+	b, err := json.MarshalIndent(nodes, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode nodes.json: %w", err)
+	}
+	return writeFile(nodesFile(dir), append(b, '\n'))
+}
+
+// writeFile replaces a file as a whole, mode 0600, and returns when it is on disk.
+func writeFile(path string, b []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("write %s: %w", path, err), ignoreGone(os.Remove(f.Name())))
+		}
+	}()
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,50 @@
+package rbac
+
+import (
+	"regexp"
+
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Root is the policy of the root tenant that allows everything. It is not stored and cannot be written.
+const Root = "root"
+
+const maxPolicies = 1024
+
+var nameForm = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,63}$`)
+
+// ValidName checks a policy's name: nothing is normalised, so nothing can be normalised into another name.
+func ValidName(name string) error {
+	if !nameForm.MatchString(name) {
+		return fault.Bad("name", "a policy's name is 1 to 64 characters of a-z, 0-9, '.', '_' and '-', and begins with a letter or digit")
+	}
+	if name == Root {
+		return fault.New(fault.Denied, "the policy root is built in and cannot be changed")
+	}
+	return nil
+}
+
+// decideWrite lets a policy stand if its writer may grant what it grants.
+func decideWrite(rules, writers Set, sudo, exists bool, held uint64) error {
+	switch {
+	case !exists && held >= maxPolicies:
+		return fault.New(fault.Limit, "the tenant has %d policies, the most it may", held)
+	case !sudo && !rules.Within(writers):
+		return fault.New(fault.Denied, "the policy grants more than the token that writes it may do, and it has no sudo here")
+	}
+	return nil
+}
+
+func rootSet() *named { return compile(Root, []Rule{{"*", All}}) }
+
+// admin is the policy that a new tenant starts with.
+func admin() []Rule {
+	var rules []Rule
+	for _, p := range []string{"secrets/*", "tokens", "tokens/*", "policies", "policies/*", "audit/*"} {
+		rules = append(rules, Rule{p, All})
+	}
+	return append(rules, Rule{"secrets", List})
+}
+
+func confined(tenant fsm.UID) bool { return tenant != fsm.RootTenant }

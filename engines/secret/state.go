@@ -1,0 +1,99 @@
+package secret
+
+import "github.com/trstctl/trstctl/fsm"
+
+// head is what a list needs of a secret. It outlives every purge, so that versions never restart.
+type head struct {
+	Version    uint64     `cbor:"1,keyasint"` // last number given
+	Live       uint64     `cbor:"2,keyasint"` // versions whose value is not purged
+	Deleted    bool       `cbor:"3,keyasint,omitempty"`
+	Purged     bool       `cbor:"4,keyasint,omitempty"` // the last version is
+	At         fsm.Time   `cbor:"5,keyasint"`
+	Attributes Attributes `cbor:"6,keyasint"` // of the last version
+}
+
+// shown reports whether the secret has a latest value to read.
+func (h head) shown(now fsm.Time) bool {
+	return h.Version > 0 && !h.Deleted && !h.Purged && !expired(h.Attributes, now)
+}
+
+func expired(a Attributes, now fsm.Time) bool { return a.Expires != 0 && now >= a.Expires }
+
+type version struct {
+	Value      fsm.Sealed `cbor:"1,keyasint"`
+	Size       uint32     `cbor:"2,keyasint"`
+	Purged     bool       `cbor:"3,keyasint,omitempty"`
+	At         fsm.Time   `cbor:"4,keyasint"`
+	By         string     `cbor:"5,keyasint"`
+	Attributes Attributes `cbor:"6,keyasint"`
+}
+
+// Versions of a path are 1..n, each written exactly once.
+var (
+	heads    = fsm.NewTable[head]("secret.head")       // key: tenant, path
+	versions = fsm.NewTable[version]("secret.version") // key: tenant, path, version
+)
+
+// Register registers the events of secrets.
+func Register(r *fsm.Registry) {
+	fsm.On(r, applyWritten)
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Deleted) error {
+		return change(tx, m.Tenant, e.Path, func(h *head) { h.Deleted = true })
+	})
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Undeleted) error {
+		return change(tx, m.Tenant, e.Path, func(h *head) { h.Deleted = false })
+	})
+	fsm.On(r, applyPurged)
+}
+
+func change(tx *fsm.Tx, tenant fsm.UID, path string, f func(*head)) error {
+	h, _, err := heads.Get(tx, fsm.K(tenant, path))
+	if err != nil {
+		return err
+	}
+	f(&h)
+	return heads.Put(tx, fsm.K(tenant, path), h)
+}
+
+func applyWritten(tx *fsm.Tx, m fsm.Meta, e VersionWritten) error {
+	row := version{Value: e.Value, Size: e.Size, At: m.At, By: m.Actor.Identity, Attributes: e.Attributes}
+	if err := versions.Put(tx, fsm.K(m.Tenant, e.Path, e.Version), row); err != nil {
+		return err
+	}
+	return change(tx, m.Tenant, e.Path, func(h *head) {
+		*h = head{Version: e.Version, Live: h.Live + 1, At: m.At, Attributes: e.Attributes}
+	})
+}
+
+func applyPurged(tx *fsm.Tx, m fsm.Meta, e VersionPurged) error {
+	span := fsm.Span{Prefix: fsm.K(m.Tenant, e.Path)}
+	if e.Version > 0 {
+		span.Prefix = fsm.K(m.Tenant, e.Path, e.Version)
+	}
+	type row struct {
+		key fsm.Key
+		version
+	}
+	var ended []row
+	err := versions.Scan(tx, span, func(k fsm.Key, v version) (bool, error) {
+		if !v.Purged {
+			ended = append(ended, row{append(fsm.Key(nil), k...), v})
+		}
+		return true, nil
+	})
+	for i := 0; i < len(ended) && err == nil; i++ {
+		v := ended[i].version
+		if err = tx.Destroy(v.Value); err == nil {
+			err = versions.Put(tx, ended[i].key, version{Purged: true, Size: v.Size, At: v.At, By: v.By})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return change(tx, m.Tenant, e.Path, func(h *head) {
+		h.Live -= uint64(len(ended))
+		if e.Version == 0 || e.Version == h.Version {
+			h.Purged, h.Attributes = true, Attributes{}
+		}
+	})
+}

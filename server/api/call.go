@@ -1,0 +1,233 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/server/access"
+)
+
+// A request has 15 seconds from its first byte to its answer; a walk over the whole log has ten minutes.
+const (
+	deadline     = 15 * time.Second
+	longDeadline = 10 * time.Minute
+)
+
+// epoch is the first part of X-Trstctl-Index: which history of the cluster an index belongs to.
+const epoch = 1
+
+// call is one request on its way through the gates. One goroutine at a time uses it.
+type call struct {
+	api   *API
+	w     http.ResponseWriter
+	r     *http.Request
+	ctx   context.Context
+	start time.Time
+	peer  bool // another node forwarded it
+
+	id      string // request id
+	address string // of the caller, without port
+	route   *route // nil when there is none
+	path    string // what the pattern's variable stands for, decoded
+	raw     []byte // body as it was sent
+	body    any    // body decoded, a pointer to route.request
+	key     string // idempotency key
+	params  map[string]string
+
+	session *access.Session
+	tenant  fsm.UID   // that the request stands in
+	view    *fsm.View // of a read
+	now     fsm.Time  // by which expiry is judged
+	want    Want      // what a read asked for
+
+	req     fsm.Request // of a mutation
+	decided uint64      // index of the view it was last decided in, 0 if it never was
+
+	index     uint64 // for X-Trstctl-Index, 0 if nothing is known
+	replayed  bool
+	forwarded bool // this node passed it on
+	status    int
+	bytes     int
+	err       error // what was refused, for the log
+}
+
+// serve takes one request through the gates and writes its line in the log.
+func (a *API) serve(w http.ResponseWriter, r *http.Request, address string, peer bool) {
+	c := &call{api: a, w: w, r: r, start: a.opt.Clock(), peer: peer, address: address, id: requestIDOf(r.Header)}
+	h := w.Header()
+	h[requestID] = []string{c.id}
+	h["Cache-Control"] = noStore
+	h["X-Content-Type-Options"] = noSniff
+	defer c.finish()
+	if !peer && a.serveHealth(c) {
+		return
+	}
+	if err := c.pass(); err != nil {
+		c.refuse(err)
+	}
+}
+
+// pass carries out the request, in the order of the gates, and answers it unless it returns an error.
+func (c *call) pass() error {
+	if !c.peer {
+		if err := c.api.addresses.Allow(rateKey(c.address), c.start); err != nil {
+			return err
+		}
+	}
+	if err := c.read(); err != nil {
+		return err
+	}
+	limit := deadline
+	if c.route.long {
+		limit = longDeadline
+		if err := c.writeDeadline(time.Now().Add(limit + deadline)); err != nil {
+			return err
+		}
+		defer func() { c.note(c.writeDeadline(time.Time{})) }()
+	}
+	ctx, cancel := context.WithTimeout(c.r.Context(), limit)
+	defer cancel()
+	if c.ctx = ctx; c.route.surface == operator {
+		c.ctx = c.api.opt.Urgent(ctx)
+	}
+	queue := c.api.queues[c.route.surface]
+	if err := queue.Enter(ctx); err != nil {
+		return err
+	}
+	defer queue.Leave()
+	return c.dispatch()
+}
+
+// read finds the route and takes the request in, within its limits.
+func (c *call) read() (err error) {
+	if err := checkHead(c.r); err != nil {
+		return err
+	}
+	var sent string
+	if c.route, sent, err = c.api.find(c.r); err != nil {
+		return err
+	}
+	if c.path, err = canonical(c.route.variable, sent); err != nil {
+		return err
+	}
+	if c.route.secret() && !c.api.opt.EnableSecrets {
+		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
+	}
+	if c.params, err = c.route.parameters(c.r.URL.RawQuery); err != nil {
+		return err
+	}
+	if c.route.kind == write || c.route.kind == act {
+		if c.key, err = checkKey(c.r.Header); err != nil {
+			return err
+		}
+	}
+	if c.want, err = c.level(); err != nil {
+		return err
+	}
+	if err := c.readBody(c.start.Add(deadline)); err != nil || c.route.kind == open {
+		return err
+	}
+	token, err := bearer(c.r.Header)
+	clear(token)
+	return err
+}
+
+// dispatch hands the request to where it is decided.
+func (c *call) dispatch() error {
+	switch c.route.kind {
+	case open:
+		return c.answer(c.route.handle(c))
+	case read:
+		return c.answerRead()
+	}
+	if !c.api.opt.Leader.Leads() {
+		if c.peer {
+			return fault.New(fault.NotDone, "the node does not lead any more: nothing was done, try again").After(time.Second)
+		}
+		return c.forward()
+	}
+	if !c.api.opt.Keys.Unsealed() {
+		return errSealed()
+	}
+	if c.route.kind == act {
+		return c.answerRead()
+	}
+	return c.answerWrite()
+}
+
+func errSealed() error {
+	return fault.New(fault.Sealed, "the node is sealed: ask another, or unseal it").After(time.Second)
+}
+
+// creator is the caller's session as the token engine knows it.
+func (c *call) creator() auth.Session { return c.session.Session }
+
+// appender is an answer that writes its own JSON: those that hold secrets or are asked for often.
+type appender interface{ appendJSON([]byte) []byte }
+
+// wiper is a body or answer that holds secrets.
+type wiper interface{ wipe() }
+
+// answer sends what a handler returned. A nil answer has been sent by the handler itself.
+func (c *call) answer(v any, err error) error {
+	if err != nil || v == nil {
+		return err
+	}
+	var b []byte
+	if a, ok := v.(appender); ok {
+		b = a.appendJSON(nil)
+	} else if b, err = json.Marshal(v); err != nil {
+		return err
+	}
+	b = append(b, '\n')
+	h := c.w.Header()
+	h["Content-Type"] = jsonType
+	if c.index > 0 {
+		h[indexHeader] = []string{formatIndex(c.index)}
+	}
+	if c.replayed {
+		h[replayedHeader] = []string{"true"}
+	}
+	c.send(http.StatusOK, b)
+	if s, ok := v.(wiper); ok {
+		s.wipe()
+		clear(b)
+	}
+	return nil
+}
+
+func formatIndex(index uint64) string {
+	b := append(strconv.AppendUint(make([]byte, 0, 24), epoch, 10), '.')
+	return string(strconv.AppendUint(b, index, 10))
+}
+
+// send writes a whole answer. A caller who has gone is nobody's failure: it shows in the log line.
+func (c *call) send(status int, b []byte) {
+	c.status = status
+	c.w.Header()["Content-Length"] = []string{strconv.Itoa(len(b))}
+	c.w.WriteHeader(status)
+	n, err := c.w.Write(b)
+	c.bytes += n
+	c.note(err)
+}
+
+// note keeps the first failure for the log line.
+func (c *call) note(err error) {
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+}
+
+// wipeBody zeroes everything of the body.
+func (c *call) wipeBody() {
+	clear(c.raw)
+	if s, ok := c.body.(wiper); ok {
+		s.wipe()
+	}
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// maxAnswer bounds what a leader may answer to a forwarded request, in bytes.
+const maxAnswer = 4 << 20
+
+// passed are the headers of the leader's answer that reach the caller; the others are this node's own.
+var passed = []string{"Content-Type", "Allow", "Retry-After", "Www-Authenticate", indexHeader, replayedHeader}
+
+// forward passes the whole mutation to the leader and its answer to the caller, once.
+func (c *call) forward() error {
+	c.forwarded = true
+	out := c.r.Clone(c.ctx)
+	stripForwarded(out.Header)
+	stripHop(out.Header)
+	out.Header.Set(forwardedFor, c.address)
+	out.Header.Set(requestID, c.id)
+	answer, err := c.api.opt.Leader.Forward(c.ctx, out, c.raw)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	if err != nil || len(b) > maxAnswer {
+		return fault.New(fault.Unknown, "the leader's answer did not arrive whole: repeat the request with the same Idempotency-Key").Because(err)
+	}
+	defer clear(b)
+	for _, name := range passed {
+		if v := answer.Header[name]; len(v) > 0 {
+			c.w.Header()[name] = v
+		}
+	}
+	c.send(answer.StatusCode, b)
+	return nil
+}
+
+// stripHop takes off what concerns one connection only (RFC 9110, 7.6.1).
+func stripHop(h http.Header) {
+	for _, v := range h["Connection"] {
+		for name := range strings.SplitSeq(v, ",") {
+			h.Del(strings.TrimSpace(name))
+		}
+	}
+	for _, name := range []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect", "Content-Length"} {
+		delete(h, name)
+	}
+}

@@ -1,0 +1,207 @@
+package api
+
+import (
+	"fmt"
+
+	"github.com/trstctl/trstctl/engines/rbac"
+	"github.com/trstctl/trstctl/engines/tenant"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+const wantCapability = "a capability is read, write, delete, list, sudo or deny"
+
+// rule is a policy rule as it travels.
+type rule struct {
+	Path         string   `json:"path" strict:"required"`
+	Capabilities []string `json:"capabilities" strict:"required" doc:"read, write, delete, list, sudo, deny"`
+}
+
+func (r rule) engine() (rbac.Rule, error) {
+	out := rbac.Rule{Path: r.Path}
+	for _, name := range r.Capabilities {
+		one, err := rbac.ParseCapability(name)
+		if err != nil {
+			return out, err
+		}
+		out.Capabilities |= one
+	}
+	return out, nil
+}
+
+func ruleOf(r rbac.Rule) rule {
+	out := rule{Path: r.Path, Capabilities: []string{}}
+	for _, one := range append(eachCapability, rbac.Deny) {
+		if r.Capabilities&one != 0 {
+			out.Capabilities = append(out.Capabilities, one.String())
+		}
+	}
+	return out
+}
+
+type policyBody struct {
+	Rules []rule `json:"rules" strict:"required"`
+}
+
+type policyAnswer struct {
+	Name    string   `json:"name"`
+	Rules   []rule   `json:"rules"`
+	Version uint64   `json:"version"`
+	At      fsm.Time `json:"updated_at"`
+	By      string   `json:"updated_by"`
+}
+
+func policyOf(p rbac.Policy) policyAnswer {
+	out := policyAnswer{Name: p.Name, Rules: make([]rule, 0, len(p.Rules)), Version: p.Version, At: p.At, By: p.By}
+	for _, r := range p.Rules {
+		out.Rules = append(out.Rules, ruleOf(r))
+	}
+	return out
+}
+
+func writePolicy(c *call) (any, error) {
+	var rules []rbac.Rule
+	for i, r := range c.body.(*policyBody).Rules {
+		one, err := r.engine()
+		if err != nil {
+			return nil, fault.Bad(fmt.Sprintf("rules[%d].capabilities", i), "%s", wantCapability).Because(err)
+		}
+		rules = append(rules, one)
+	}
+	t := c.session.Token
+	writer := rbac.Bound{Tenant: t.Tenant, Policies: t.Policies, Sudo: c.session.Allows("policies/"+c.path, rbac.Sudo)}
+	p, err := c.api.opt.Rules.Write(c.ctx, c.req, c.path, rules, writer)
+	return policyOf(p), err
+}
+
+func readPolicy(c *call) (any, error) {
+	p, found, err := c.api.opt.Rules.Get(c.view, c.tenant, c.path)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "there is no policy %q", clean(c.path, 64))
+	}
+	return policyOf(p), err
+}
+
+type named struct {
+	Name string `json:"name"`
+}
+
+func deletePolicy(c *call) (any, error) {
+	return named{c.path}, c.api.opt.Rules.Delete(c.ctx, c.req, c.path)
+}
+
+type policiesAnswer struct {
+	Items []policyAnswer `json:"items"`
+	Next  string         `json:"next_cursor"`
+}
+
+func listPolicies(c *call) (any, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return nil, err
+	}
+	policies, next, err := c.api.opt.Rules.List(c.view, c.tenant, c.params["cursor"], limit)
+	out := policiesAnswer{Items: make([]policyAnswer, 0, len(policies)), Next: next}
+	for _, p := range policies {
+		if !c.session.Forbids("policies/" + p.Name) {
+			out.Items = append(out.Items, policyOf(p))
+		}
+	}
+	return out, err
+}
+
+type testBody struct {
+	Path       string   `json:"path" strict:"required" doc:"a resource, such as secrets/db/password"`
+	Capability string   `json:"capability" strict:"required"`
+	Policies   []string `json:"policies" doc:"names to test instead of the caller's own; needs read on policies"`
+}
+
+// names makes read on policies a need of a test of other policies than the caller's.
+func (b *testBody) names(string) []string {
+	if b.Policies != nil {
+		return []string{""}
+	}
+	return nil
+}
+
+type testAnswer struct {
+	Allowed bool   `json:"allowed"`
+	Policy  string `json:"policy,omitempty" doc:"the policy that decided"`
+	Rule    *rule  `json:"rule,omitempty" doc:"the rule that decided"`
+	Reason  string `json:"reason"`
+}
+
+func testPolicy(c *call) (any, error) {
+	b := c.body.(*testBody)
+	wanted, err := rbac.ParseCapability(b.Capability)
+	if err != nil || wanted == rbac.Deny {
+		return nil, fault.Bad("capability", "must be read, write, delete, list or sudo").Because(err)
+	}
+	var d rbac.Decision
+	if b.Policies == nil {
+		d = c.session.Explain(b.Path, wanted)
+	} else {
+		set, err := c.api.opt.Rules.Load(c.view, c.tenant, b.Policies)
+		if err != nil {
+			return nil, err
+		}
+		d = set.Explain(b.Path, wanted)
+	}
+	out := testAnswer{Allowed: d.Allowed, Policy: d.Policy, Reason: d.Reason}
+	if d.Found {
+		r := ruleOf(d.Rule)
+		out.Rule = &r
+	}
+	return out, nil
+}
+
+type tenantBody struct {
+	Name string `json:"name" strict:"required"`
+}
+
+func (b *tenantBody) names(string) []string { return []string{b.Name} }
+
+type tenantAnswer struct {
+	Name    string   `json:"name"`
+	UID     fsm.UID  `json:"uid"`
+	Created fsm.Time `json:"created_at"`
+}
+
+func tenantOf(t tenant.Tenant) tenantAnswer { return tenantAnswer{t.Name, t.UID, t.Created} }
+
+func createTenant(c *call) (any, error) {
+	t, err := c.api.opt.Tenants.Create(c.ctx, c.req, c.body.(*tenantBody).Name)
+	return tenantOf(t), err
+}
+
+func readTenant(c *call) (any, error) {
+	t, found, err := c.api.opt.Tenants.ByName(c.view, c.path)
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "there is no tenant %q", clean(c.path, 64))
+	}
+	return tenantOf(t), err
+}
+
+func deleteTenant(c *call) (any, error) {
+	return named{c.path}, c.api.opt.Tenants.Delete(c.ctx, c.req, c.path)
+}
+
+type tenantsAnswer struct {
+	Items []tenantAnswer `json:"items"`
+	Next  string         `json:"next_cursor"`
+}
+
+func listTenants(c *call) (any, error) {
+	limit, err := c.limit()
+	if err != nil {
+		return nil, err
+	}
+	tenants, next, err := c.api.opt.Tenants.List(c.view, c.params["cursor"], limit)
+	out := tenantsAnswer{Items: make([]tenantAnswer, 0, len(tenants)), Next: next}
+	for _, t := range tenants {
+		if !c.session.Forbids("tenants/" + t.Name) {
+			out.Items = append(out.Items, tenantOf(t))
+		}
+	}
+	return out, err
+}

@@ -1,0 +1,287 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/engines/rbac"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// sample is a request that succeeds on a bench after prepare, with what its needs' variables stand for.
+type sample struct {
+	url, body string
+	names     map[string]string
+	prepare   func(b *bench) // nil: nothing is needed
+}
+
+func has(paths ...string) func(*bench) {
+	return func(b *bench) {
+		for _, p := range paths {
+			b.put("/secrets/store/"+p, b.root, `{"value":"one","labels":{"k":"v"},"content_type":"text/plain","expires_at":"2100-01-01T00:00:00Z"}`).is(200)
+		}
+	}
+}
+
+// accessor stands in a sample for that of a token made for it.
+const accessor = "ACCESSOR"
+
+var samples = map[string]sample{
+	"secrets.get":            {"/secrets/store/a/b", "", map[string]string{"path": "a/b"}, has("a/b")},
+	"secrets.put":            {"/secrets/store/a/b", `{"value":"x"}`, map[string]string{"path": "a/b"}, nil},
+	"secrets.delete":         {"/secrets/store/a/b", "", map[string]string{"path": "a/b"}, has("a/b")},
+	"secrets.list":           {"/secrets/list?prefix=a/", "", map[string]string{"prefix": "a/b"}, has("a/b", "a/c/d")},
+	"secrets.versions":       {"/secrets/versions/a/b", "", map[string]string{"path": "a/b"}, has("a/b")},
+	"secrets.rollback":       {"/secrets/rollback/a/b", `{"version":1}`, map[string]string{"path": "a/b"}, has("a/b", "a/b")},
+	"secrets.undelete":       {"/secrets/undelete/a/b", "", map[string]string{"path": "a/b"}, func(b *bench) { has("a/b")(b); b.delete("/secrets/store/a/b", b.root).is(200) }},
+	"secrets.purge":          {"/secrets/purge/a/b", `{"version":1}`, map[string]string{"path": "a/b"}, has("a/b")},
+	"secrets.import":         {"/secrets/import", `{"secrets":[{"path":"i/1","value":"x"}]}`, map[string]string{"body.secrets": "i/1"}, nil},
+	"secrets.move":           {"/secrets/move", `{"source":"a/b","destination":"m/1"}`, map[string]string{"body.source": "a/b", "body.destination": "m/1"}, has("a/b")},
+	"secrets.copy":           {"/secrets/copy", `{"source":"a/b","destination":"m/1"}`, map[string]string{"body.source": "a/b", "body.destination": "m/1"}, has("a/b")},
+	"tokens.create":          {"/tokens", `{"policies":[],"ttl":"5m","max_ttl":"10m","name":"ci","renewable":true,"orphan":true}`, map[string]string{"body.orphan": ""}, nil},
+	"tokens.list":            {"/tokens", "", nil, nil},
+	"tokens.self":            {"/tokens/self", "", nil, nil},
+	"tokens.self.renew":      {"/tokens/self/renew", "", nil, nil},
+	"tokens.self.revoke":     {"/tokens/self/revoke", "", nil, nil},
+	"tokens.lookup":          {"/tokens/" + accessor, "", map[string]string{"accessor": accessor}, nil},
+	"tokens.renew":           {"/tokens/" + accessor + "/renew", `{"ttl":"10m"}`, map[string]string{"accessor": accessor}, nil},
+	"tokens.revoke":          {"/tokens/" + accessor + "/revoke", `{}`, map[string]string{"accessor": accessor}, nil},
+	"policies.list":          {"/policies", "", nil, nil},
+	"policies.test":          {"/policies/test", `{"path":"secrets/a","capability":"read","policies":["root"]}`, map[string]string{"body.policies": ""}, nil},
+	"policies.read":          {"/policies/some", "", map[string]string{"name": "some"}, func(b *bench) { b.put("/policies/some", b.root, rules("x read")).is(200) }},
+	"policies.write":         {"/policies/some", rules(), map[string]string{"name": "some"}, nil},
+	"policies.delete":        {"/policies/some", "", map[string]string{"name": "some"}, func(b *bench) { b.put("/policies/some", b.root, rules("x read")).is(200) }},
+	"tenants.list":           {"/tenants", "", nil, nil},
+	"tenants.create":         {"/tenants", `{"name":"acme"}`, map[string]string{"body.name": "acme"}, nil},
+	"tenants.read":           {"/tenants/acme", "", map[string]string{"name": "acme"}, func(b *bench) { b.tenant("acme") }},
+	"tenants.delete":         {"/tenants/acme", "", map[string]string{"name": "acme"}, func(b *bench) { b.tenant("acme") }},
+	"audit.events":           {"/audit/events?order=desc&limit=5", "", nil, nil},
+	"audit.verify":           {"/audit/verify", "", nil, nil},
+	"audit.export":           {"/audit/export?after=1", "", nil, nil},
+	"sys.status":             {"/sys/status", "", nil, nil},
+	"sys.openapi":            {"/sys/openapi.json", "", nil, nil},
+	"sys.members":            {"/sys/members", "", nil, nil},
+	"sys.members.remove":     {"/sys/members/n2", "", map[string]string{"id": "n2"}, nil},
+	"sys.join-tokens.create": {"/sys/join-tokens", `{"node":"n3"}`, nil, nil},
+	"sys.transfer":           {"/sys/transfer", `{}`, nil, nil},
+	"sys.digest":             {"/sys/digest", "", nil, nil},
+}
+
+// ready prepares a sample on b.
+func (s sample) ready(b *bench) sample {
+	if s.prepare != nil {
+		s.prepare(b)
+	}
+	if !strings.Contains(s.url, accessor) {
+		return s
+	}
+	made := b.post("/tokens", b.root, `{"policies":[],"ttl":"1m"}`).is(200).reply()["accessor"].(string)
+	s.url = strings.ReplaceAll(s.url, accessor, made)
+	s.names = map[string]string{"accessor": made}
+	return s
+}
+
+func TestEveryRouteAnswersAsItsDocumentSays(t *testing.T) {
+	b := newBench(t)
+	var doc struct {
+		Paths      map[string]map[string]map[string]any
+		Components struct{ Schemas map[string]any }
+	}
+	require.NoError(t, json.Unmarshal(b.get("/sys/openapi.json", "").is(200).body, &doc))
+	for _, r := range b.api.routes {
+		t.Run(r.name, func(t *testing.T) {
+			s, known := samples[r.name]
+			require.True(t, known, "the route has no sample")
+			b := newBench(t)
+			s = s.ready(b)
+			token := b.root
+			if r.self && r.kind == write {
+				token = b.token("x read")
+			}
+			got := b.do(r.method, s.url, token, s.body).is(200)
+			op := doc.Paths[base+r.pattern][strings.ToLower(r.method)]
+			require.NotNil(t, op)
+			require.Equal(t, r.name, op["operationId"])
+			c := checker{t, doc.Components.Schemas}
+			for kind, content := range op["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any) {
+				require.Equal(t, kind, got.header.Get("Content-Type"))
+				for line := range strings.Lines(string(got.body)) {
+					if r.name == "sys.openapi" {
+						continue
+					}
+					var v any
+					require.NoError(t, json.Unmarshal([]byte(line), &v), line)
+					c.check(r.name, content.(map[string]any)["schema"].(map[string]any), v)
+				}
+			}
+			var body any
+			if s.body != "" {
+				require.NoError(t, json.Unmarshal([]byte(s.body), &body))
+				content := op["requestBody"].(map[string]any)["content"].(map[string]any)["application/json"]
+				c.check("request", content.(map[string]any)["schema"].(map[string]any), body)
+			}
+			if r.kind != open && r.name != "audit.export" {
+				require.Regexp(t, `^1\.[1-9]\d*$`, got.header.Get(indexHeader))
+			}
+			refused := b.do(r.method, s.url, "", s.body)
+			if r.kind != open {
+				var v any
+				require.NoError(t, json.Unmarshal(refused.refused(fault.Unauthenticated, "").body, &v))
+				c.check("refusal", map[string]any{"$ref": "#/components/schemas/problem"}, v)
+			}
+		})
+	}
+	require.Len(t, samples, len(b.api.routes))
+}
+
+// checker holds values against the part of JSON Schema that the document uses.
+type checker struct {
+	t       *testing.T
+	schemas map[string]any
+}
+
+func (c checker) check(at string, schema map[string]any, v any) {
+	if ref, found := schema["$ref"].(string); found {
+		s, known := c.schemas[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any)
+		require.True(c.t, known, "%s: %s", at, ref)
+		c.check(at, s, v)
+		return
+	}
+	if either, found := schema["oneOf"].([]any); found {
+		if v != nil {
+			c.check(at, either[0].(map[string]any), v)
+		}
+		return
+	}
+	switch schema["type"] {
+	case "object":
+		c.object(at, schema, v)
+	case "array":
+		list, ok := v.([]any)
+		require.True(c.t, ok, "%s is %T", at, v)
+		for i, e := range list {
+			c.check(fmt.Sprintf("%s[%d]", at, i), schema["items"].(map[string]any), e)
+		}
+	case "string":
+		s, ok := v.(string)
+		require.True(c.t, ok, "%s is %T", at, v)
+		if p, found := schema["pattern"].(string); found {
+			require.Regexp(c.t, regexp.MustCompile(p), s)
+		}
+	case "integer":
+		n, ok := v.(float64)
+		require.True(c.t, ok && n == float64(int64(n)), "%s is %v", at, v)
+	case "boolean":
+		require.IsType(c.t, true, v, at)
+	default:
+		require.Empty(c.t, schema, at)
+	}
+}
+
+func (c checker) object(at string, schema map[string]any, v any) {
+	m, ok := v.(map[string]any)
+	require.True(c.t, ok, "%s is %T", at, v)
+	if required, found := schema["required"].([]any); found {
+		for _, name := range required {
+			require.Contains(c.t, m, name, at)
+		}
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	for name, e := range m {
+		if p, found := properties[name].(map[string]any); found {
+			c.check(at+"."+name, p, e)
+			continue
+		}
+		more, open := schema["additionalProperties"].(map[string]any)
+		require.True(c.t, open, "%s.%s is not in the document", at, name)
+		c.check(at+"."+name, more, e)
+	}
+}
+
+// grant returns rules for all needs of a row but the one at skip.
+func grant(r *route, s sample, skip int) []string {
+	out := []string{"nothing read"}
+	for i, n := range r.needOf {
+		if i == skip {
+			continue
+		}
+		for _, one := range eachCapability {
+			if n.caps&one != 0 {
+				out = append(out, n.prefix+s.names[n.variable]+" "+one.String())
+				break
+			}
+		}
+	}
+	return out
+}
+
+func TestEachNeedOfEachRouteIsAsked(t *testing.T) {
+	for _, r := range table() {
+		if len(r.needs) == 0 {
+			continue
+		}
+		t.Run(r.name, func(t *testing.T) {
+			b := newBench(t)
+			s := samples[r.name].ready(b)
+			for i := range r.needOf {
+				before := b.digest()
+				token := b.token(grant(r, s, i)...)
+				after := b.digest()
+				require.NotEqual(t, before, after)
+				b.do(r.method, s.url, token, s.body).refused(fault.Denied, "")
+				require.Equal(t, after, b.digest(), "a refusal changes nothing")
+			}
+			b.do(r.method, s.url, b.token(append(grant(r, s, 0), "* deny")...), s.body).refused(fault.Denied, "")
+			b.do(r.method, s.url, b.token(grant(r, s, -1)...), s.body).is(200)
+		})
+	}
+}
+
+func TestAnAlternativeNeedIsEnough(t *testing.T) {
+	b := newBench(t)
+	has("a", "b")(b)
+	b.post("/secrets/move", b.token("secrets/a delete,read", "secrets/m write"), `{"source":"a","destination":"m"}`).is(200)
+	b.post("/secrets/move", b.token("secrets/b delete,sudo", "secrets/m write"), `{"source":"b","destination":"m"}`).is(200)
+}
+
+func (b *bench) digest() [32]byte {
+	v, err := b.store.View()
+	require.NoError(b.t, err)
+	defer v.Close()
+	_, head := v.Head()
+	return head
+}
+
+func TestTheTableIsInOrder(t *testing.T) {
+	var names []string
+	for _, r := range table() {
+		require.NotContains(t, names, r.name)
+		names = append(names, r.name)
+		require.NotEmpty(t, r.summary, r.name)
+		require.Equal(t, r.request != nil, r.limit > 0, r.name)
+		require.NotNil(t, r.handle, r.name)
+		if r.kind == write || r.kind == act {
+			require.NotEqual(t, http.MethodGet, r.method, r.name)
+		}
+		if r.request != nil && slices.ContainsFunc(r.needOf, func(n needOf) bool { return n.body }) {
+			require.Implements(t, (*namer)(nil), newOf(r.request), r.name)
+		}
+		for _, n := range r.needOf {
+			require.NotZero(t, n.caps, r.name)
+			require.Zero(t, n.caps&rbac.Deny, r.name)
+		}
+		if len(r.needs) == 0 {
+			require.True(t, r.self || r.kind == open, "%s needs nothing", r.name)
+		}
+	}
+}
+
+func newOf(t reflect.Type) any { return reflect.New(t).Interface() }

@@ -1,0 +1,244 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
+
+	"github.com/trstctl/trstctl/cluster"
+)
+
+// Config is everything that an operator decides about a node. Each field can be overridden by an environment variable: its
+// path in upper case with '_' for '.', after TRSTCTL_, as in TRSTCTL_API_LISTEN. TRSTCTL_SECRETS_KEK_FILE is seal.file.
+type Config struct {
+	Node    string        `koanf:"node"` // id, a lower-case DNS name; never used again once removed
+	Data    string        `koanf:"data"` // directory, made when it does not exist
+	API     Address       `koanf:"api"`
+	Cluster ClusterConfig `koanf:"cluster"`
+	Gossip  GossipConfig  `koanf:"gossip"`
+	Seal    SealConfig    `koanf:"seal"`
+	Raft    RaftConfig    `koanf:"raft"`
+	Secrets SecretsConfig `koanf:"secrets"`
+	Metrics MetricsConfig `koanf:"metrics"`
+	Limits  LimitsConfig  `koanf:"limits"`
+	Disk    DiskConfig    `koanf:"disk"`
+	Log     LogConfig     `koanf:"log"`
+}
+
+// Address is where a port listens and what others use to reach it.
+type Address struct {
+	Listen    string `koanf:"listen"`    // host:port
+	Advertise string `koanf:"advertise"` // host:port; as listen when empty
+}
+
+// ClusterConfig is the port between nodes, default 127.0.0.1:8201.
+type ClusterConfig struct {
+	Listen    string   `koanf:"listen"`
+	Advertise string   `koanf:"advertise"`
+	Peers     []string `koanf:"peers"` // cluster ports of other nodes, to try when every known address has changed
+}
+
+// GossipConfig is discovery, default 127.0.0.1:8301 and off. Everything works without it.
+type GossipConfig struct {
+	Enabled   bool   `koanf:"enabled"`
+	Listen    string `koanf:"listen"`
+	Advertise string `koanf:"advertise"`
+}
+
+// SealConfig says what the root key is sealed with.
+type SealConfig struct {
+	File string `koanf:"file"` // 32 bytes, mode 0600, made by `trstctl operator keygen`
+}
+
+// RaftConfig chooses the log store: "bolt" or "wal".
+type RaftConfig struct {
+	LogStore string `koanf:"log_store"`
+}
+
+// SecretsConfig switches the secret store's routes on.
+type SecretsConfig struct {
+	EnableAPI bool `koanf:"enable_api"`
+}
+
+// MetricsConfig gives /metrics a listener of its own, without a token; empty: only on the API, with one.
+type MetricsConfig struct {
+	Listen string `koanf:"listen"`
+}
+
+// LimitsConfig bounds what callers may take; 0 stands for the default.
+type LimitsConfig struct {
+	AddressPerSecond int `koanf:"address_per_second"`
+	TokenPerSecond   int `koanf:"token_per_second"`
+	Reads            int `koanf:"reads"`
+	Writes           int `koanf:"writes"`
+	Operator         int `koanf:"operator"`
+	Bulk             int `koanf:"bulk"`
+}
+
+// DiskConfig is the space kept free, in MiB.
+type DiskConfig struct {
+	Reserve int64 `koanf:"reserve_mib"` // below it writes are refused, default 512
+	Ballast int64 `koanf:"ballast_mib"` // a file that is given back when a start needs the space, default 256
+}
+
+// LogConfig is the level: debug, info, warn or error.
+type LogConfig struct {
+	Level string `koanf:"level"`
+}
+
+func defaults() Config {
+	return Config{
+		API: Address{Listen: "127.0.0.1:8200"}, Cluster: ClusterConfig{Listen: "127.0.0.1:8201"}, Gossip: GossipConfig{Listen: "127.0.0.1:8301"},
+		Raft: RaftConfig{LogStore: "bolt"}, Disk: DiskConfig{Reserve: 512, Ballast: 256}, Log: LogConfig{Level: "info"},
+	}
+}
+
+// LoadConfig reads path, applies the environment, and validates. Its errors name the key.
+func LoadConfig(path string) (Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return Config{}, fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	known := knownKeys()
+	for _, key := range k.Keys() {
+		if !slices.Contains(known, key) {
+			return Config{}, fmt.Errorf("configuration %s: %q is not a key; the keys are %s", path, key, strings.Join(known, ", "))
+		}
+	}
+	if err := k.Load(environment(known), nil); err != nil {
+		return Config{}, fmt.Errorf("read configuration from the environment: %w", err)
+	}
+	c := defaults()
+	if err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	c.complete()
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
+	}
+	return c, nil
+}
+
+// environment maps TRSTCTL_API_LISTEN to api.listen by looking the key up: a name with '_' in it would be ambiguous otherwise.
+func environment(known []string) koanf.Provider {
+	return env.Provider(".", env.Opt{Prefix: "TRSTCTL_", TransformFunc: func(name, value string) (string, any) {
+		if name == "TRSTCTL_SECRETS_KEK_FILE" {
+			return "seal.file", value
+		}
+		for _, key := range known {
+			if name == "TRSTCTL_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")) {
+				if key == "cluster.peers" {
+					return key, strings.Split(value, ",")
+				}
+				return key, value
+			}
+		}
+		return "", nil // TRSTCTL_TOKEN and the like are the client's
+	}})
+}
+
+func (c *Config) complete() {
+	for _, a := range [][2]*string{{&c.API.Advertise, &c.API.Listen}, {&c.Cluster.Advertise, &c.Cluster.Listen}, {&c.Gossip.Advertise, &c.Gossip.Listen}} {
+		if *a[0] == "" {
+			*a[0] = *a[1]
+		}
+	}
+}
+
+// Validate checks all fields and reports every fault, each with its key.
+func (c *Config) Validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", key, fmt.Sprintf(format, args...)))
+	}
+	if err := cluster.ValidNode(c.Node); err != nil {
+		bad("node", "%v", err)
+	}
+	if c.Data == "" {
+		bad("data", "name the data directory")
+	}
+	if c.Seal.File == "" {
+		bad("seal.file", "name the file with the key encryption key (or set TRSTCTL_SECRETS_KEK_FILE); `trstctl operator keygen FILE` makes one")
+	}
+	for key, addr := range map[string]string{"api.listen": c.API.Listen, "api.advertise": c.API.Advertise, "cluster.listen": c.Cluster.Listen,
+		"cluster.advertise": c.Cluster.Advertise, "gossip.listen": c.Gossip.Listen, "gossip.advertise": c.Gossip.Advertise} {
+		if err := validAddress(addr, strings.HasSuffix(key, "advertise")); err != nil {
+			bad(key, "%v", err)
+		}
+	}
+	for _, p := range c.Cluster.Peers {
+		if err := validAddress(p, true); err != nil {
+			bad("cluster.peers", "%v", err)
+		}
+	}
+	if c.Metrics.Listen != "" && validAddress(c.Metrics.Listen, false) != nil {
+		bad("metrics.listen", "%q is not host:port", c.Metrics.Listen)
+	}
+	if c.Raft.LogStore != "bolt" && c.Raft.LogStore != "wal" {
+		bad("raft.log_store", "%q is neither bolt nor wal", c.Raft.LogStore)
+	}
+	if c.Disk.Reserve < 0 || c.Disk.Ballast < 0 {
+		bad("disk", "sizes are not negative")
+	}
+	if _, err := c.level(); err != nil {
+		bad("log.level", "%q is none of debug, info, warn, error", c.Log.Level)
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+func (c *Config) level() (l slog.Level, err error) { return l, l.UnmarshalText([]byte(c.Log.Level)) }
+
+func validAddress(addr string, advertised bool) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port == "" {
+		return fmt.Errorf("%q is not host:port", addr)
+	}
+	if ip := net.ParseIP(host); advertised && (host == "" || ip != nil && ip.IsUnspecified()) {
+		return fmt.Errorf("%q cannot be reached by others: name a host", addr)
+	}
+	return nil
+}
+
+// Socket is where the node listens for the operator of its machine.
+func (c *Config) Socket() string { return filepath.Join(c.Data, "trstctl.sock") }
+
+// knownKeys are the paths of all fields.
+func knownKeys() []string {
+	keys := keysOf(reflect.TypeFor[Config](), "")
+	slices.Sort(keys)
+	return keys
+}
+
+func keysOf(t reflect.Type, prefix string) []string {
+	var keys []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if key := prefix + f.Tag.Get("koanf"); f.Type.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(f.Type, key+".")...)
+		} else {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// Logger is the node's log: JSON lines.
+func (c *Config) Logger(to *os.File) *slog.Logger {
+	l, err := c.level()
+	if err != nil {
+		l = slog.LevelInfo
+	}
+	return slog.New(slog.NewJSONHandler(to, &slog.HandlerOptions{Level: l}))
+}

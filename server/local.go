@@ -1,0 +1,133 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/server/api"
+)
+
+const (
+	defaultRootTTL = 768 * time.Hour
+	maxRootTTL     = 20 * 365 * 24 * time.Hour
+	initTime       = 60 * time.Second
+)
+
+// local serves the operator of this machine over a unix socket that only the node's own user can open.
+type local struct {
+	net.Listener
+	server http.Server
+}
+
+func (n *Node) listenLocal() (*local, error) {
+	path := n.cfg.Socket()
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) { // the lock says that nobody else uses it
+		return nil, fmt.Errorf("remove the old socket: %w", err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("open the local socket (a path of more than 107 bytes is too long): %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /status", n.localStatus)
+	mux.HandleFunc("POST /init", n.localInit)
+	return &local{l, http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}, nil
+}
+
+// serve answers until Close; a failure ends the node.
+func (l *local) serve() error {
+	if err := l.server.Serve(l.Listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the local socket: %w", err)
+	}
+	return nil
+}
+
+// Close ends it and its connections.
+func (l *local) Close() error { return l.server.Close() }
+
+type localStatus struct {
+	Node        string `json:"node"`
+	Initialised bool   `json:"initialised"`
+	Sealed      bool   `json:"sealed"`
+	State       string `json:"state"`
+}
+
+func (n *Node) localStatus(w http.ResponseWriter, _ *http.Request) {
+	s := localStatus{Node: n.cfg.Node, Sealed: true, State: "starting"}
+	if m := n.current(); m != nil {
+		st := m.cluster.Status()
+		s = localStatus{n.cfg.Node, true, st.Sealed, st.State}
+	}
+	writeLocal(w, s)
+}
+
+func (n *Node) localInit(w http.ResponseWriter, r *http.Request) {
+	ttl, err := rootTTL(r.Body)
+	if err != nil {
+		api.WriteProblem(w, err, "")
+		return
+	}
+	req := foundRequest{ttl, make(chan foundReply, 1)}
+	select {
+	case n.found <- req:
+	case <-time.After(time.Second):
+		api.WriteProblem(w, fault.New(fault.Conflict, "node %q belongs to a cluster already, or is joining one", n.cfg.Node), "")
+		return
+	}
+	select {
+	case reply := <-req.reply:
+		n.answerInit(w, reply)
+	case <-time.After(initTime):
+		api.WriteProblem(w, fault.New(fault.Unknown, "init has not ended in time: look at the node's log"), "")
+	}
+}
+
+func (n *Node) answerInit(w http.ResponseWriter, reply foundReply) {
+	if reply.err != nil {
+		n.log.Error("init failed", "err", reply.err)
+		api.WriteProblem(w, reply.err, "")
+		return
+	}
+	defer clear(reply.token)
+	writeLocal(w, struct {
+		RootToken string `json:"root_token"`
+		Cluster   string `json:"cluster"`
+		Node      string `json:"node"`
+		CA        string `json:"ca_certificate"`
+	}{string(reply.token), reply.cluster.String(), n.cfg.Node, string(reply.ca)})
+}
+
+func rootTTL(body io.Reader) (time.Duration, error) {
+	var in struct {
+		RootTTL string `json:"root_ttl"`
+	}
+	d := json.NewDecoder(io.LimitReader(body, 4096))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
+		return 0, fault.Bad("body", "must be a JSON object with at most root_ttl")
+	}
+	if in.RootTTL == "" {
+		return defaultRootTTL, nil
+	}
+	ttl, err := time.ParseDuration(in.RootTTL)
+	if err != nil || ttl < time.Minute || ttl > maxRootTTL {
+		return 0, fault.Bad("root_ttl", "must be a duration from 1m to %s", maxRootTTL)
+	}
+	return ttl, nil
+}
+
+// writeLocal answers; when the caller has gone there is nobody to tell.
+func writeLocal(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v)
+}

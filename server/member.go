@@ -1,0 +1,187 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/rbac"
+	"github.com/trstctl/trstctl/engines/secret"
+	"github.com/trstctl/trstctl/engines/tenant"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/server/access"
+	"github.com/trstctl/trstctl/server/api"
+)
+
+// registry knows every event of this binary.
+func registry() *fsm.Registry {
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, tenant.Register, auth.Register, rbac.Register, secret.Register)
+}
+
+// member is a node of a cluster with everything that it runs.
+type member struct {
+	log     *slog.Logger
+	keys    *keyring.Keyring
+	cluster *cluster.Node
+	tenants *tenant.Engine
+	tokens  *auth.Engine
+	api     *api.API
+	server  *http.Server
+	listen  net.Listener
+	metrics *metricsServer // nil without a listener of its own
+
+	draining atomic.Bool
+	stopping context.Context
+	stop     context.CancelCauseFunc
+}
+
+// open wires a member. Everything after is in run.
+func (n *Node) open(id *cluster.Identity, bootstrap bool) (m *member, err error) {
+	m = &member{log: n.log, keys: keyring.New(id.Cluster, n.seals...)}
+	m.stopping, m.stop = context.WithCancelCause(context.Background())
+	meters, err := newMeters(n.cfg.Node)
+	if err != nil {
+		return nil, err
+	}
+	m.cluster, err = cluster.Open(cluster.Config{
+		Dir: n.cfg.Data, Listen: n.cfg.Cluster.Listen, Gossip: n.gossipListen(), Self: n.self(), Peers: n.cfg.Cluster.Peers,
+		LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log,
+	}, id, registry(), m.keys, bootstrap)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, m.cluster.Abandon())
+		}
+	}()
+	if err := m.unseal(m.stopping); err != nil && !fault.Is(err, fault.Sealed) {
+		return nil, err
+	}
+	ledger := m.cluster.Ledger()
+	rules := rbac.New(ledger)
+	m.tokens = auth.New(ledger, m.keys, rules)
+	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
+	parts := adapter{m, n.cfg}
+	if m.api, err = api.New(api.Options{
+		Node: n.cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts,
+		EnableSecrets: n.cfg.Secrets.EnableAPI, Limits: api.Limits(n.cfg.Limits), Metrics: meters.handler, Counters: meters.metrics, Log: n.log,
+	}); err != nil {
+		return nil, err
+	}
+	return m, m.listenAPI(n.cfg, meters)
+}
+
+func (n *Node) gossipListen() string {
+	if !n.cfg.Gossip.Enabled {
+		return ""
+	}
+	return n.cfg.Gossip.Listen
+}
+
+func (m *member) listenAPI(cfg Config, meters *meters) error {
+	l, err := net.Listen("tcp", cfg.API.Listen)
+	if err != nil {
+		return fmt.Errorf("open the API port (api.listen): %w", err)
+	}
+	m.listen = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
+	m.server = &http.Server{Handler: m.api.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug)}
+	if cfg.Metrics.Listen != "" {
+		m.metrics, err = listenMetrics(cfg.Metrics.Listen, meters.handler)
+	}
+	return err
+}
+
+// run runs the member until ctx ends: it then leaves the load balancers' rounds, hands leadership over, finishes what it
+// has begun, and stops.
+func (m *member) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer m.keys.Close()
+	defer wg.Wait()
+	defer m.stop(nil)
+	start := func(f func(context.Context) error) {
+		wg.Go(func() {
+			if err := f(m.stopping); err != nil {
+				m.stop(err)
+			}
+		})
+	}
+	start(func(ctx context.Context) error { return m.cluster.Run(ctx, m.api.Peer()) })
+	start(m.serveAPI)
+	start(m.keepUnsealed)
+	start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run) })
+	if m.metrics != nil {
+		start(m.metrics.run)
+	}
+	select {
+	case <-ctx.Done():
+		m.drain()
+	case <-m.stopping.Done():
+	}
+	m.stop(nil)
+	wg.Wait()
+	if err := context.Cause(m.stopping); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// drain lets what is under way end while nothing new is sent here.
+func (m *member) drain() {
+	m.log.Info("stopping")
+	m.draining.Store(true)
+	m.cluster.HandOver()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := m.server.Shutdown(ctx); err != nil {
+		m.log.Warn("requests were cut off", "err", err)
+	}
+}
+
+func (m *member) serveAPI(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { m.server.Close() })
+	defer stop()
+	if err := m.server.Serve(m.listen); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the API: %w", err)
+	}
+	return nil
+}
+
+// unseal opens the root KEKs in the present state. fault.Sealed says that they are not there yet or no seal answers; any
+// other error is a wrong or damaged key.
+func (m *member) unseal(ctx context.Context) error {
+	v, err := m.cluster.Store().View()
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	return m.keys.Unseal(ctx, v)
+}
+
+// keepUnsealed tries until it has the keys: a node that has just joined gets the state first, a seal may be out of reach.
+func (m *member) keepUnsealed(ctx context.Context) error {
+	for ctx.Err() == nil && !m.keys.Unsealed() {
+		err := m.unseal(ctx)
+		if err != nil && !fault.Is(err, fault.Sealed) && ctx.Err() == nil {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+// Package harness runs clusters of real processes and does to them what the world does: it kills, pauses, restarts and
+// cuts them off.
+//
+// Every cluster lives in a directory of its own on free ports of the loopback, ends with its test, and is checked at its
+// end: Check proves that all nodes hold the same state, that their audit chains are whole, and that no planted secret is
+// in any file, log or argument list.
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/sdk"
+)
+
+// Cluster is some nodes, each a process behind a proxy that can cut it off.
+type Cluster struct {
+	T      testing.TB
+	Dir    string
+	Nodes  []*Node
+	Token  sdk.Secret
+	CA     []byte
+	binary string
+	opt    Options
+}
+
+// Options vary a cluster. The zero value is three nodes on raft-boltdb.
+type Options struct {
+	Nodes    int
+	LogStore string
+	Disk     map[int]string // node, from 1 -> directory for its data
+	Reserve  int            // MiB, default 16
+	Gossip   bool
+}
+
+var build struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// Binary builds trstctl once for a test process and returns its path.
+func Binary(t testing.TB) string {
+	build.once.Do(func() {
+		dir, err := os.MkdirTemp("", "trstctl-test-")
+		if err != nil {
+			build.err = err
+			return
+		}
+		build.path = filepath.Join(dir, "trstctl")
+		out, err := exec.Command("go", "build", "-o", build.path, "github.com/trstctl/trstctl/cmd/trstctl").CombinedOutput()
+		if err != nil {
+			build.err = fmt.Errorf("build trstctl: %w\n%s", err, out)
+		}
+	})
+	require.NoError(t, build.err)
+	return build.path
+}
+
+// Clean removes the binary; TestMain calls it last.
+func Clean() {
+	if build.path != "" {
+		os.RemoveAll(filepath.Dir(build.path))
+	}
+}
+
+// Start brings up a cluster: the first node is founded, the others join.
+func Start(t testing.TB, opt Options) *Cluster {
+	if opt.Nodes == 0 {
+		opt.Nodes = 3
+	}
+	if opt.Reserve == 0 {
+		opt.Reserve = 16
+	}
+	dir, err := os.MkdirTemp("", "trstctl-cluster-") // short: a unix socket's path has 107 bytes
+	require.NoError(t, err)
+	c := &Cluster{T: t, Dir: dir, binary: Binary(t), opt: opt}
+	t.Cleanup(c.end)
+	c.run(context.Background(), "operator", "keygen", filepath.Join(dir, "kek"))
+	first := c.add()
+	first.Start()
+	c.init(first)
+	for range opt.Nodes - 1 {
+		c.Join()
+	}
+	c.Ready(c.Nodes...)
+	return c
+}
+
+func (c *Cluster) init(n *Node) {
+	local, err := sdk.NewLocal(filepath.Join(n.Data, "trstctl.sock"))
+	require.NoError(c.T, err)
+	c.Eventually("the first node's socket", func(ctx context.Context) error {
+		_, err := local.Status(ctx)
+		return err
+	})
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	f, err := local.Init(ctx, 0)
+	require.NoError(c.T, err)
+	c.Token, c.CA = f.RootToken, []byte(f.CACertificate)
+}
+
+// Join adds a node with a fresh token and waits until it is a voter.
+func (c *Cluster) Join() *Node {
+	n := c.add()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	t, err := c.Client().CreateJoinToken(ctx, n.ID)
+	require.NoError(c.T, err)
+	n.Start("TRSTCTL_JOIN_TOKEN=" + string(t.Secret))
+	c.Eventually(n.ID+" a voter", func(ctx context.Context) error {
+		all, err := c.Client().Members(ctx)
+		if err != nil {
+			return err
+		}
+		for _, m := range all {
+			if m.ID == n.ID && m.Voter {
+				return nil
+			}
+		}
+		return fmt.Errorf("not among %d members as a voter", len(all))
+	})
+	return n
+}
+
+func (c *Cluster) add() *Node {
+	i := len(c.Nodes) + 1
+	n := &Node{c: c, ID: fmt.Sprintf("n%d", i), Data: filepath.Join(c.Dir, fmt.Sprintf("n%d", i)), Address: fmt.Sprintf("127.0.0.%d", 10+i)}
+	if d := c.opt.Disk[i]; d != "" {
+		n.Data = d
+	}
+	n.API, n.Cluster = net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort(n.Address, FreePort(c.T))
+	n.Proxy = newProxy(c.T, n.Cluster)
+	c.Nodes = append(c.Nodes, n)
+	n.configure()
+	return n
+}
+
+// FreePort returns a port of the loopback that nobody listens on.
+func FreePort(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	require.NoError(t, err)
+	return port
+}
+
+// Client speaks to all nodes as root, whichever answers.
+func (c *Cluster) Client() *sdk.Client { return c.ClientOf(c.Nodes...) }
+
+// ClientOf speaks to these nodes only.
+func (c *Cluster) ClientOf(nodes ...*Node) *sdk.Client {
+	o := sdk.Options{CACert: c.CA, Token: c.Token, Timeout: 20 * time.Second, Attempt: 3 * time.Second}
+	for _, n := range nodes {
+		o.Addresses = append(o.Addresses, "https://"+n.API)
+	}
+	client, err := sdk.New(o)
+	require.NoError(c.T, err)
+	return client
+}
+
+// Leader returns the node that leads, when one does.
+func (c *Cluster) Leader() *Node {
+	var leader *Node
+	c.Eventually("a leader", func(ctx context.Context) error {
+		for _, n := range c.Nodes {
+			if n.Running() && c.ClientOf(n).Leads(ctx) == nil {
+				leader = n
+				return nil
+			}
+		}
+		return fmt.Errorf("none leads")
+	})
+	return leader
+}
+
+// Follower returns a running node that does not lead.
+func (c *Cluster) Follower() *Node {
+	leader := c.Leader()
+	for _, n := range c.Nodes {
+		if n != leader && n.Running() {
+			return n
+		}
+	}
+	c.T.Fatal("no follower runs")
+	return nil
+}
+
+// Ready waits until the nodes may receive traffic.
+func (c *Cluster) Ready(nodes ...*Node) {
+	for _, n := range nodes {
+		c.Eventually(n.ID+" ready", c.ClientOf(n).Ready)
+	}
+}
+
+// Eventually asks until ok returns nil, for at most a minute; what it says last is the failure.
+func (c *Cluster) Eventually(what string, ok func(context.Context) error) {
+	c.T.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	var err error
+	for ctx.Err() == nil {
+		one, stop := context.WithTimeout(ctx, 3*time.Second)
+		err = ok(one)
+		stop()
+		if err == nil {
+			return
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+	c.T.Fatalf("waited for %s: %v\n%s", what, err, c.logs())
+}
+
+// run runs a command of trstctl as an operator would and returns its standard output.
+func (c *Cluster) run(ctx context.Context, args ...string) []byte {
+	cmd := exec.CommandContext(ctx, c.binary, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr, cmd.Env = &out, &errs, c.Env()
+	require.NoError(c.T, cmd.Run(), "trstctl %v: %s", args, errs.String())
+	return out.Bytes()
+}
+
+// Env is what a shell needs to speak to the cluster.
+func (c *Cluster) Env() []string {
+	ca := filepath.Join(c.Dir, "ca.pem")
+	if c.CA != nil {
+		require.NoError(c.T, os.WriteFile(ca, c.CA, 0o600))
+	}
+	addrs := ""
+	for _, n := range c.Nodes {
+		addrs += ",https://" + n.API
+	}
+	if addrs != "" {
+		addrs = addrs[1:]
+	}
+	return append(os.Environ(), "TRSTCTL_ADDRS="+addrs, "TRSTCTL_CACERT="+ca, "TRSTCTL_TOKEN="+string(c.Token))
+}
+
+// Command runs a command of trstctl and returns what it printed and its exit code.
+func (c *Cluster) Command(stdin string, args ...string) (stdout, stderr string, code int) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, c.binary, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = bytes.NewBufferString(stdin), &out, &errs, c.Env()
+	err := cmd.Run()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		require.NoError(c.T, err)
+	}
+	return out.String(), errs.String(), cmd.ProcessState.ExitCode()
+}
+
+// logs is the end of every node's log, for a failure's message.
+func (c *Cluster) logs() string {
+	var b bytes.Buffer
+	for _, n := range c.Nodes {
+		text, _ := os.ReadFile(n.logPath())
+		fmt.Fprintf(&b, "--- %s (running: %v)\n%s\n", n.ID, n.Running(), text[max(0, len(text)-3000):])
+	}
+	return b.String()
+}
+
+func (c *Cluster) end() {
+	for _, n := range c.Nodes {
+		n.Resume()
+		n.Kill()
+		n.Proxy.close()
+	}
+	if c.T.Failed() {
+		c.T.Logf("the cluster's files are kept in %s", c.Dir)
+		c.T.Log(c.logs())
+		return
+	}
+	if err := os.RemoveAll(c.Dir); err != nil {
+		c.T.Errorf("remove the cluster: %v", err)
+	}
+}
+
+// JSON decodes what a command printed.
+func JSON[T any](t testing.TB, text string) (v T) {
+	require.NoError(t, json.Unmarshal([]byte(text), &v), "%s", text)
+	return v
+}
