@@ -1,16 +1,26 @@
 GO ?= go
 BIN := bin/trstctl
+VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 TESTFLAGS ?=
 
-.PHONY: build test check run bench
+.PHONY: run build test check bench
+
+# A local cluster of three nodes in ./run, in the foreground. It comes back with its data.
+run: build
+	$(BIN) dev --nodes 3 --dir ./run
 
 build:
-	$(GO) build -o $(BIN) ./cmd/trstctl
+	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/trstctl
 
 test:
 	$(GO) vet ./...
 	$(GO) test -timeout 40m $(TESTFLAGS) ./...
 
+# What a commit should pass besides the tests.
 check:
 	$(GO) vet ./...
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
+
+# Figures of a fresh local cluster; BENCHFLAGS="--env run/env" for a running one.
+bench:
+	$(GO) run ./test/bench $(BENCHFLAGS)
