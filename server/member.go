@@ -77,7 +77,7 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (m *member, err error)
 	if m.api, err = api.New(api.Options{
 		Node: n.cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
 		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts,
-		EnableSecrets: n.cfg.Secrets.EnableAPI, Limits: api.Limits(n.cfg.Limits), Metrics: meters.handler, Counters: meters.metrics, Log: n.log,
+		EnableSecrets: n.cfg.Secrets.EnableAPI, Limits: api.Limits(n.cfg.Limits), Urgent: cluster.Urgent, Metrics: meters.handler, Counters: meters.metrics, Log: n.log,
 	}); err != nil {
 		return nil, err
 	}

@@ -25,13 +25,23 @@ func ValidName(name string) error {
 	return nil
 }
 
-// decideWrite lets a policy stand if its writer may grant what it grants.
-func decideWrite(rules, writers Set, sudo, exists bool, held uint64) error {
+// decideWrite lets a policy stand if its writer may grant what it grants and take back what it no longer denies.
+func decideWrite(rules, old, own Set, name string, exists bool, held uint64) error {
+	sudo := own.Check("policies/"+name, Sudo)
 	switch {
 	case !exists && held >= maxPolicies:
 		return fault.New(fault.Limit, "the tenant has %d policies, the most it may", held)
-	case !sudo && !rules.Within(writers):
+	case !sudo && !rules.Within(own):
 		return fault.New(fault.Denied, "the policy grants more than the token that writes it may do, and it has no sudo here")
+	case !sudo && old.deniesMore(rules):
+		return fault.New(fault.Denied, "the policy would no longer deny what it denies now: that needs sudo on policies/%s", name)
+	}
+	return nil
+}
+
+func decideDelete(old, own Set, name string) error {
+	if old.deniesMore(Set{}) && !own.Check("policies/"+name, Sudo) {
+		return fault.New(fault.Denied, "the policy denies something: to delete it needs sudo on policies/%s", name)
 	}
 	return nil
 }

@@ -2,7 +2,7 @@
 //
 // It promises:
 //   - A rule that denies wins over all that grant, in whatever policy it stands.
-//   - Nobody writes a policy that allows more than they may do themselves, unless they have sudo on it.
+//   - Nobody writes a policy that allows more than they may do themselves, or takes a denial away, unless they have sudo on it.
 //   - Policies of a tenant other than root never reach the cluster's own paths, sys and tenants, whatever they say.
 //   - A policy that does not exist grants nothing, and nothing that names it lies within anything.
 package rbac
@@ -38,11 +38,10 @@ func New(l *fsm.Ledger) *Engine {
 	return &Engine{ledger: l, root: rootSet(), ready: map[cacheKey]*named{}}
 }
 
-// Bound is what the writer of a policy may do.
+// Bound names the policies of a policy's writer. Whether they give sudo on what is written is asked in the state that decides.
 type Bound struct {
 	Tenant   fsm.UID
 	Policies []string
-	Sudo     bool // on the policy that is written
 }
 
 // Write makes name say rules. Without sudo they must lie within the writer's own; a repetition of the request answers the same.
@@ -73,51 +72,61 @@ func decodeAnswer(rc fsm.Receipt) (Policy, error) {
 }
 
 func (e *Engine) write(v *fsm.View, entry *fsm.Entry, ev Written, writer Bound) error {
-	tenant := entry.Tenant
-	own, err := e.Load(v, writer.Tenant, writer.Policies)
+	old, exists, err := policies.Get(v, fsm.K(entry.Tenant, ev.Name))
 	if err != nil {
 		return err
 	}
-	_, exists, err := policies.Get(v, fsm.K(tenant, ev.Name))
+	held, _, err := counts.Get(v, fsm.K(entry.Tenant))
 	if err != nil {
 		return err
 	}
-	held, _, err := counts.Get(v, fsm.K(tenant))
+	own, version, err := e.bind(v, entry, ev.Name, writer)
 	if err != nil {
 		return err
 	}
-	if err := decideWrite(Set{[]*named{compile(ev.Name, ev.Rules)}, confined(tenant)}, own, writer.Sudo, exists, held); err != nil {
+	if err := decideWrite(policySet(entry.Tenant, ev.Name, ev.Rules), policySet(entry.Tenant, ev.Name, old.Rules), own, ev.Name, exists, held); err != nil {
 		return err
 	}
-	guards, err := e.Guards(v, writer.Tenant, writer.Policies)
-	if err != nil {
-		return err
-	}
-	g, err := fsm.GuardOf(v, tenant, stream(ev.Name))
-	if err != nil {
-		return err
-	}
-	entry.Guard(append(guards, g)...)
 	entry.Add(ev)
-	entry.Reply.Public, err = fsm.Encode(Policy{Name: ev.Name, Rules: ev.Rules, Version: g.Version + 1, By: entry.Actor.Identity})
+	entry.Reply.Public, err = fsm.Encode(Policy{Name: ev.Name, Rules: ev.Rules, Version: version + 1, By: entry.Actor.Identity})
 	return err
 }
 
-// Delete removes a policy; fault.NotFound if there is none.
-func (e *Engine) Delete(ctx context.Context, req fsm.Request, name string) error {
+func policySet(tenant fsm.UID, name string, rules []Rule) Set {
+	return Set{[]*named{compile(name, rules)}, confined(tenant)}
+}
+
+// bind loads what the writer may do, and guards that and the policy.
+func (e *Engine) bind(v *fsm.View, entry *fsm.Entry, name string, writer Bound) (own Set, version uint64, err error) {
+	if own, err = e.Load(v, writer.Tenant, writer.Policies); err != nil {
+		return own, 0, err
+	}
+	guards, err := e.Guards(v, writer.Tenant, writer.Policies)
+	if err != nil {
+		return own, 0, err
+	}
+	g, err := fsm.GuardOf(v, entry.Tenant, stream(name))
+	entry.Guard(append(guards, g)...)
+	return own, g.Version, err
+}
+
+// Delete removes a policy; fault.NotFound if there is none, fault.Denied if it denies something and the writer has no sudo on it.
+func (e *Engine) Delete(ctx context.Context, req fsm.Request, name string, writer Bound) error {
 	if err := ValidName(name); err != nil {
 		return err
 	}
 	_, err := e.ledger.Commit(ctx, req, stream(name), func(v *fsm.View, entry *fsm.Entry) error {
-		_, exists, err := policies.Get(v, fsm.K(entry.Tenant, name))
+		old, exists, err := policies.Get(v, fsm.K(entry.Tenant, name))
 		if err == nil && !exists {
 			err = notFound(name)
 		}
 		if err != nil {
 			return err
 		}
-		g, err := fsm.GuardOf(v, entry.Tenant, stream(name))
-		entry.Guard(g)
+		own, _, err := e.bind(v, entry, name, writer)
+		if err == nil {
+			err = decideDelete(policySet(entry.Tenant, name, old.Rules), own, name)
+		}
 		entry.Add(Deleted{name})
 		return err
 	})

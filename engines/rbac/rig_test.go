@@ -114,7 +114,7 @@ func (r *rig) request(tenant fsm.UID) fsm.Request {
 		Receipt: &fsm.ReceiptKey{Key: [32]byte{r.ids}, Request: [32]byte{r.ids}}}
 }
 
-var sudo = Bound{Tenant: fsm.RootTenant, Policies: []string{Root}, Sudo: true}
+var sudo = Bound{Tenant: fsm.RootTenant, Policies: []string{Root}}
 
 func (r *rig) write(tenant fsm.UID, name string, writer Bound, rules ...Rule) (Policy, error) {
 	return r.e.Write(r.t.Context(), r.request(tenant), name, rules, writer)

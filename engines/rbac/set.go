@@ -130,3 +130,10 @@ func (s Set) ruleWithin(r *compiled, o Set) bool {
 	})
 	return !lost
 }
+
+// deniesMore reports whether s may deny something that o does not.
+func (s Set) deniesMore(o Set) bool {
+	return s.each(true, func(d *compiled) bool {
+		return !o.each(true, func(own *compiled) bool { return own.pattern.covers(d.pattern) })
+	})
+}

@@ -71,6 +71,8 @@ type Leader interface {
 type Health interface {
 	// Ready returns nil or why not, in words for an operator.
 	Ready() error
+	// Writable returns nil, or fault.NoSpace when the disks have no room for more.
+	Writable() error
 }
 
 // Keys is the keyring as requests need it.

@@ -305,7 +305,6 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	got := b.do("PATCH", "/secrets/store/a", b.root, "").is(http.StatusMethodNotAllowed)
 	require.ElementsMatch(t, []string{"GET", "PUT", "DELETE"}, got.header["Allow"])
 	require.Equal(t, "application/problem+json", got.header.Get("Content-Type"))
-	b.do("DELETE", "/policies/test", b.root, "").refused(fault.NotFound, "")
 	b.get("/policies/test", b.root).refused(fault.NotFound, "")
 	off := newBench(t, func(o *Options) { o.EnableSecrets = false })
 	require.Contains(t, off.get("/secrets/store/a", off.root).refused(fault.NotFound, "").reply()["detail"], "secrets.enable_api")
@@ -543,4 +542,16 @@ func TestThroughARealServer(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, large.StatusCode)
 	require.Equal(t, "application/x-ndjson", do("GET", "/audit/export", "").Header.Get("Content-Type"))
 	require.Contains(t, read(do("GET", "/audit/verify", "")), `"head"`)
+}
+
+func TestAFullDiskRefusesWhatTakesSpaceOnly(t *testing.T) {
+	b := newBench(t)
+	b.put("/secrets/store/a", b.root, `{"value":"v"}`).is(200)
+	b.cluster.fullErr = fault.New(fault.NoSpace, "full")
+	b.put("/secrets/store/a", b.root, `{"value":"w"}`).is(http.StatusInsufficientStorage)
+	b.post("/tokens", b.root, `{"policies":["root"]}`).is(http.StatusInsufficientStorage)
+	require.Equal(t, "v", b.get("/secrets/store/a", b.root).is(200).reply()["value"])
+	b.delete("/secrets/store/a", b.root).is(200)
+	b.post("/secrets/purge/a", b.root, `{"all":true}`).is(200)
+	b.post("/tokens/self/revoke", b.root, `{}`).is(200)
 }

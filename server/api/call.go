@@ -158,6 +158,11 @@ func (c *call) dispatch() error {
 	if c.route.kind == act {
 		return c.answerRead()
 	}
+	if c.route.takesSpace() {
+		if err := c.api.opt.Health.Writable(); err != nil {
+			return err
+		}
+	}
 	return c.answerWrite()
 }
 

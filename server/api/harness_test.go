@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -62,6 +63,7 @@ type fakeCluster struct {
 	follows  bool // it does not lead
 	awaitErr error
 	readyErr error
+	fullErr  error
 	forward  func(*http.Request, []byte) (*http.Response, error)
 	ledger   *fsm.Ledger
 
@@ -80,7 +82,8 @@ func (f *fakeCluster) Leads() bool { return !f.follows }
 func (f *fakeCluster) Forward(_ context.Context, r *http.Request, body []byte) (*http.Response, error) {
 	return f.forward(r, body)
 }
-func (f *fakeCluster) Ready() error { return f.readyErr }
+func (f *fakeCluster) Ready() error    { return f.readyErr }
+func (f *fakeCluster) Writable() error { return f.fullErr }
 func (f *fakeCluster) Status() Status {
 	return Status{Node: "n1", Cluster: "c", Version: "v", State: "leader", Leader: &LeaderInfo{"n1", "n1:8200"}, Applied: 7,
 		StatusDetail: &StatusDetail{Term: 1, Commit: 7, LogStore: "bolt"}}
@@ -258,7 +261,7 @@ func (q *ask) build() *http.Request {
 	if q.body == "" {
 		r = httptest.NewRequest(q.method, "http://node", nil)
 	}
-	u, err := r.URL.Parse(q.url)
+	u, err := url.ParseRequestURI(q.url)
 	if err == nil {
 		r.URL, r.RequestURI = u, q.url
 	}
@@ -301,7 +304,8 @@ func (b *bench) delete(path, token string) answer {
 func rules(each ...string) string {
 	out := make([]map[string]any, 0, len(each))
 	for _, e := range each {
-		path, caps, _ := strings.Cut(e, " ")
+		i := strings.LastIndexByte(e, ' ')
+		path, caps := e[:i], e[i+1:]
 		out = append(out, map[string]any{"path": path, "capabilities": strings.Split(caps, ",")})
 	}
 	j, err := json.Marshal(map[string]any{"rules": out})

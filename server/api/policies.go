@@ -69,7 +69,7 @@ func writePolicy(c *call) (any, error) {
 		rules = append(rules, one)
 	}
 	t := c.session.Token
-	writer := rbac.Bound{Tenant: t.Tenant, Policies: t.Policies, Sudo: c.session.Allows("policies/"+c.path, rbac.Sudo)}
+	writer := rbac.Bound{Tenant: t.Tenant, Policies: t.Policies}
 	p, err := c.api.opt.Rules.Write(c.ctx, c.req, c.path, rules, writer)
 	return policyOf(p), err
 }
@@ -87,7 +87,8 @@ type named struct {
 }
 
 func deletePolicy(c *call) (any, error) {
-	return named{c.path}, c.api.opt.Rules.Delete(c.ctx, c.req, c.path)
+	t := c.session.Token
+	return named{c.path}, c.api.opt.Rules.Delete(c.ctx, c.req, c.path, rbac.Bound{Tenant: t.Tenant, Policies: t.Policies})
 }
 
 type policiesAnswer struct {

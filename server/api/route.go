@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -77,6 +78,7 @@ type route struct {
 	global bool // concerns the cluster: the request stands in the root tenant whatever tenant the caller acts in
 	self   bool // concerns the caller's own token: the request stands in its tenant
 	long   bool // has minutes, not seconds
+	frees  bool // gives space back, or takes none: goes on when the disk is full
 
 	// Filled in by table.
 	variable string
@@ -127,14 +129,15 @@ func (a *API) find(r *http.Request) (*route, string, error) {
 		return nil, "", errNoRoute()
 	}
 	var m mux.RouteMatch
-	if !a.router.Match(r, &m) {
+	found := a.router.Match(r, &m)
+	switch {
+	case errors.Is(m.MatchErr, mux.ErrMethodMismatch):
+		return nil, "", m.MatchErr
+	case !found || m.MatchErr != nil:
 		return nil, "", errNoRoute()
 	}
-	if m.MatchErr != nil {
-		return nil, "", m.MatchErr
-	}
-	found := m.Handler.(*route)
-	return found, m.Vars[found.variable], nil
+	matched := m.Handler.(*route)
+	return matched, m.Vars[matched.variable], nil
 }
 
 func errNoRoute() error {
@@ -172,3 +175,7 @@ func canonical(variable, sent string) (string, error) {
 	}
 	return out, nil
 }
+
+// takesSpace reports whether the route is refused when the disk's reserve is reached: every mutation but those that free space,
+// revocations and operators' calls.
+func (r *route) takesSpace() bool { return r.kind == write && r.surface != operator && !r.frees }
