@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,8 +53,15 @@ func (l *local) serve() error {
 	return nil
 }
 
-// Close ends it and its connections.
-func (l *local) Close() error { return l.server.Close() }
+// Close ends it when what has been asked is answered, or after a moment: an init that fails ends the node, and its operator should learn why.
+func (l *local) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := l.server.Shutdown(ctx); err != nil {
+		return l.server.Close()
+	}
+	return nil
+}
 
 type localStatus struct {
 	Node        string `json:"node"`

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/trstctl/trstctl/fsm/fault"
 )
 
 // Store implements raft.LogStore, raft.StableStore and raft.MonotonicLogStore.
@@ -89,7 +91,10 @@ func (s *Store) read(index uint64, l *raft.Log) error {
 		return cmp.Or(err, raft.ErrLogNotFound)
 	}
 	if err := s.guard(index, func() error { return s.in.GetLog(index, l) }); err != nil {
-		return err
+		if errors.Is(err, raft.ErrLogNotFound) || fault.Is(err, fault.Corrupt) {
+			return err
+		}
+		return fmt.Errorf("read entry %d of the Raft log in %s: %w", index, s.dir, err)
 	}
 	if err := opened(index, l); err != nil {
 		return s.corrupt(index, err)

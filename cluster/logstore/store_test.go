@@ -101,6 +101,25 @@ func TestAConflictingEndIsReplacedAlsoInMemory(t *testing.T) {
 	})
 }
 
+// TestATruncatedEndSurvivesARestart is what a deposed leader does whose last entries were never committed, and then a crash.
+func TestATruncatedEndSurvivesARestart(t *testing.T) {
+	each(t, func(t *testing.T, kind string) {
+		dir := t.TempDir()
+		s, last := open(t, kind, dir), uint64(0)
+		for round := range uint64(4) {
+			fill(t, s, last+1, last+10)
+			last += 10 - round
+			require.NoError(t, s.DeleteRange(last+1, last+round))
+			fill(t, s, last+1, last+1)
+			last++
+			holds(t, s, 1, last)
+			require.NoError(t, s.Close())
+			s = open(t, kind, dir)
+			holds(t, s, 1, last)
+		}
+	})
+}
+
 func TestStableValues(t *testing.T) {
 	each(t, func(t *testing.T, kind string) {
 		dir := t.TempDir()

@@ -11,10 +11,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -148,14 +150,25 @@ func (c *Cluster) add() *Node {
 	return n
 }
 
+// Ports of tests lie below the range from which the system takes those of outgoing connections: none is lost between being
+// found free and being listened on, as long as tests that run side by side do not draw the same.
+const (
+	lowestPort  = 10000
+	highestPort = 32000
+)
+
 // FreePort returns a port of the loopback that nobody listens on.
 func FreePort(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	require.NoError(t, err)
-	return port
+	for range 100 {
+		port := strconv.Itoa(lowestPort + rand.IntN(highestPort-lowestPort))
+		l, err := net.Listen("tcp", ":"+port)
+		if err == nil {
+			require.NoError(t, l.Close())
+			return port
+		}
+	}
+	t.Fatal("no free port was found")
+	return ""
 }
 
 // Client speaks to all nodes as root, whichever answers.
