@@ -17,9 +17,8 @@ func (a *app) auditCommand() *cobra.Command {
 func (a *app) auditList() *cobra.Command {
 	q := sdk.EventQuery{}
 	c := &cobra.Command{Use: "list", Short: "Show who changed what", Args: cobra.NoArgs}
-	f := c.Flags()
-	f.StringVar(&q.After, "after", "", "start after this sequence number or cursor")
-	f.IntVar(&q.Limit, "limit", 0, "show one page of at most this many; without it everything is shown")
+	s, f := sliceFlags(c), c.Flags()
+	f.StringVar(&s.Cursor, "after", "", "start after the record with this sequence number; the same as --cursor")
 	f.StringVar(&q.Order, "order", "", "asc (default) or desc")
 	f.StringVar(&q.Type, "type", "", "only this type of event, such as secret.version.written")
 	f.StringVar(&q.Stream, "stream", "", "only this stream, such as secret/db/password")
@@ -28,7 +27,7 @@ func (a *app) auditList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		page, err := gather(a, c, &sdk.Slice{Cursor: q.After, Limit: q.Limit}, func(s sdk.Slice) (sdk.Page[sdk.Record], error) {
+		page, err := gather(a, c, s, func(s sdk.Slice) (sdk.Page[sdk.Record], error) {
 			ctx, cancel := a.call(c.Context())
 			defer cancel()
 			q.After, q.Limit = s.Cursor, s.Limit

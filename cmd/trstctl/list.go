@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +14,7 @@ import (
 func sliceFlags(c *cobra.Command) *sdk.Slice {
 	s := &sdk.Slice{}
 	c.Flags().IntVar(&s.Limit, "limit", 0, "show one page of at most this many; without it everything is shown")
-	c.Flags().StringVar(&s.Cursor, "cursor", "", "start where an earlier page ended")
+	c.Flags().StringVar(&s.Cursor, "cursor", "", "start where an earlier page ended: the next_cursor of -o json")
 	return s
 }
 
@@ -34,10 +36,19 @@ func gather[T any](a *app, c *cobra.Command, s *sdk.Slice, fetch func(sdk.Slice)
 		}
 		if s.Limit > 0 {
 			all.NextCursor = next.Cursor
-			fmt.Fprintf(a.err, "there is more: %s --limit %d --cursor %s\n", c.CommandPath(), s.Limit, clean(next.Cursor))
+			fmt.Fprintf(a.err, "there is more: repeat the command with --cursor %s\n", shellWord(next.Cursor))
 			return all, nil
 		}
 	}
+}
+
+// shellWord quotes s for a POSIX shell where it needs that.
+func shellWord(s string) string {
+	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./@", r) }
+	if strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return "'" + strings.ReplaceAll(clean(s), "'", `'\''`) + "'"
+	}
+	return s
 }
 
 func rowsOf[T any](items []T, row func(T) []string) [][]string {

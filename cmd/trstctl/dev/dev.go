@@ -226,7 +226,7 @@ func (d *cluster) poll(ctx context.Context, id string, ask func(context.Context)
 		select {
 		case <-t.C:
 		case <-ctx.Done():
-			return fmt.Errorf("the cluster did not come up (the logs are %s/*/node.log): %w", d.opt.Dir, err)
+			return fmt.Errorf("the cluster did not come up (the logs are %s/*.log): %w", d.opt.Dir, err)
 		}
 	}
 }

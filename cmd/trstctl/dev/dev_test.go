@@ -90,7 +90,7 @@ func TestTheWholeLifeOfACluster(t *testing.T) {
 	for _, n := range nodes {
 		require.NotZero(t, n.PID)
 		require.NotContains(t, argumentsOf(n.PID), "join-n", "a token in an argument list")
-		require.NoFileExists(t, filepath.Join(n.Dir, "join-token"))
+		require.NoFileExists(t, n.Dir+".join-token")
 	}
 	e, err := ReadEnv(EnvFile(dir))
 	require.NoError(t, err)
@@ -98,7 +98,7 @@ func TestTheWholeLifeOfACluster(t *testing.T) {
 	require.Len(t, e.Addresses, 3)
 	require.FileExists(t, e.CACert)
 	require.NoFileExists(t, filepath.Join(dir, "init.json"))
-	for _, private := range []string{"env", "kek", "nodes.json", "n1/node.yaml", "n1/node.log"} {
+	for _, private := range []string{"env", "kek", "nodes.json", "n1.yaml", "n1.log"} {
 		info, err := os.Stat(filepath.Join(dir, private))
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), private)

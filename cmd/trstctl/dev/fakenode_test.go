@@ -127,9 +127,9 @@ func (n *fakeNode) serve() {
 			return
 		}
 		var items []map[string]any
-		found, _ := filepath.Glob(filepath.Join(n.cluster, "*", "data", "node.json"))
+		found, _ := filepath.Glob(filepath.Join(n.cluster, "*", "node.json"))
 		for _, f := range found {
-			items = append(items, map[string]any{"id": filepath.Base(filepath.Dir(filepath.Dir(f))), "voter": true})
+			items = append(items, map[string]any{"id": filepath.Base(filepath.Dir(f)), "voter": true})
 		}
 		answer(w, 200, map[string]any{"items": items})
 	})

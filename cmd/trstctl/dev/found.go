@@ -114,7 +114,7 @@ func (d *cluster) join(ctx context.Context, c *sdk.Client, n Node) (err error) {
 		return fmt.Errorf("make a join token for %s: %w", n.ID, err)
 	}
 	defer clear(token.Secret)
-	file := filepath.Join(n.Dir, "join-token")
+	file := n.Dir + ".join-token"
 	if err := writeFile(file, token.Secret); err != nil {
 		return err
 	}

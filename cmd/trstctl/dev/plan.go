@@ -31,18 +31,17 @@ type Node struct {
 	Cluster string `json:"cluster"` // host:port
 	Gossip  string `json:"gossip"`  // host:port
 	PID     int    `json:"pid"`     // 0 when it does not run
-	Dir     string `json:"dir"`     // node.yaml, node.log and data
-	Data    string `json:"data"`    // its data directory
+	Dir     string `json:"dir"`     // its data directory; its configuration, Dir.yaml, and log, Dir.log, stand beside it
 }
 
-func (n Node) config() string { return filepath.Join(n.Dir, "node.yaml") }
-func (n Node) log() string    { return filepath.Join(n.Dir, "node.log") }
-func (n Node) socket() string { return filepath.Join(n.Data, "trstctl.sock") }
+func (n Node) config() string { return n.Dir + ".yaml" }
+func (n Node) log() string    { return n.Dir + ".log" }
+func (n Node) socket() string { return filepath.Join(n.Dir, "trstctl.sock") }
 
 // joined reports whether the data directory is a member's: its identity is written last, and a founding that was cut off leaves a mark.
 func (n Node) joined() bool {
-	_, identity := os.Stat(filepath.Join(n.Data, "node.json"))
-	_, cut := os.Stat(filepath.Join(n.Data, "INIT-INCOMPLETE"))
+	_, identity := os.Stat(filepath.Join(n.Dir, "node.json"))
+	_, cut := os.Stat(filepath.Join(n.Dir, "INIT-INCOMPLETE"))
 	return identity == nil && errors.Is(cut, fs.ErrNotExist)
 }
 
@@ -62,8 +61,7 @@ func plan(dir string, n, base int) ([]Node, error) {
 	for i := range nodes {
 		id, port := "n"+strconv.Itoa(i+1), base+stride*i
 		at := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+offset)) }
-		home := filepath.Join(dir, id)
-		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), Dir: home, Data: filepath.Join(home, "data")}
+		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), Dir: filepath.Join(dir, id)}
 	}
 	return nodes, nil
 }
@@ -128,9 +126,6 @@ func (o Options) write(nodes []Node) error {
 		return err
 	}
 	for _, n := range nodes {
-		if err := os.MkdirAll(n.Dir, 0o700); err != nil {
-			return fmt.Errorf("create %s: %w", n.Dir, err)
-		}
 		b, err := yaml.Marshal(o.nodeConfig(n))
 		if err != nil {
 			return fmt.Errorf("encode the configuration of %s: %w", n.ID, err)
@@ -175,7 +170,7 @@ type nodeConfig struct {
 // nodeConfig serves everything there is, and keeps little disk in reserve: it is a developer's machine.
 func (o Options) nodeConfig(n Node) nodeConfig {
 	same := func(s string) address { return address{s, s} }
-	c := nodeConfig{Node: n.ID, Data: n.Data, API: same(n.listens()[0]), Cluster: same(n.Cluster),
+	c := nodeConfig{Node: n.ID, Data: n.Dir, API: same(n.listens()[0]), Cluster: same(n.Cluster),
 		Seal: map[string]string{"file": o.kek()}, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true},
 		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
 	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)

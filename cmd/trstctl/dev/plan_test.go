@@ -16,7 +16,7 @@ import (
 func TestPorts(t *testing.T) {
 	nodes, err := plan("/d", 3, 8200)
 	require.NoError(t, err)
-	require.Equal(t, Node{ID: "n3", API: "https://127.0.0.1:8220", Cluster: "127.0.0.1:8221", Gossip: "127.0.0.1:8222", Dir: "/d/n3", Data: "/d/n3/data"}, nodes[2])
+	require.Equal(t, Node{ID: "n3", API: "https://127.0.0.1:8220", Cluster: "127.0.0.1:8221", Gossip: "127.0.0.1:8222", Dir: "/d/n3"}, nodes[2])
 	for _, c := range []struct{ n, base int }{{0, 8200}, {maxNodes + 1, 8200}, {3, 0}, {3, 65520}, {1, 65534}} {
 		_, err := plan("/d", c.n, c.base)
 		require.Error(t, err, c)
