@@ -21,6 +21,7 @@ const (
 	inFlight     = 3
 	queueEntries = 4096
 	queueBytes   = 64 << 20
+	tenantShare  = 0.75    // of either, that one tenant may hold
 	entryLimit   = 6 << 20 // one import
 	enqueueTime  = time.Second
 )
@@ -34,7 +35,7 @@ type batcher struct {
 
 	ordinary chan *proposal
 	urgent   chan *proposal // revocations and operators' calls pass the others
-	queued   atomic.Int64   // bytes in both
+	shares   shares         // of what waits in both
 	slots    chan struct{}
 	flying   atomic.Int32
 	progress atomic.Int64 // when a batch was last settled, or the first of those in flight was sent; Unix ns
@@ -48,10 +49,11 @@ const (
 )
 
 type proposal struct {
-	raw   []byte
-	term  uint64
-	state atomic.Int32
-	done  chan fsm.Outcome
+	raw    []byte
+	tenant fsm.UID
+	term   uint64
+	state  atomic.Int32
+	done   chan fsm.Outcome
 }
 
 func newBatcher(r *raft.Raft, s *fsm.Store, log *slog.Logger, clock func() (fsm.Time, error)) *batcher {
@@ -77,7 +79,7 @@ func (b *batcher) propose(ctx context.Context, e *fsm.Entry) (fsm.Receipt, error
 	if len(raw) > entryLimit {
 		return fsm.Receipt{}, fault.New(fault.TooLarge, "the request needs a log entry of %d bytes, the limit is %d", len(raw), entryLimit)
 	}
-	p := &proposal{raw: raw, term: e.Term, done: make(chan fsm.Outcome, 1)}
+	p := &proposal{raw: raw, tenant: e.Tenant, term: e.Term, done: make(chan fsm.Outcome, 1)}
 	if err := b.enqueue(ctx, p); err != nil {
 		return fsm.Receipt{}, err
 	}
@@ -98,8 +100,7 @@ func unknown(cause error) error {
 
 func (b *batcher) enqueue(ctx context.Context, p *proposal) error {
 	full := fault.New(fault.NotDone, "too many writes are waiting: nothing was done, try again").After(time.Second)
-	if b.queued.Add(int64(len(p.raw))) > queueBytes {
-		b.queued.Add(-int64(len(p.raw)))
+	if !b.shares.take(p) {
 		return full
 	}
 	queue := b.ordinary
@@ -110,7 +111,7 @@ func (b *batcher) enqueue(ctx context.Context, p *proposal) error {
 	case queue <- p:
 		return nil
 	default:
-		b.queued.Add(-int64(len(p.raw)))
+		b.shares.give(p)
 		return full
 	}
 }
@@ -225,7 +226,7 @@ func (b *batcher) stuck() time.Duration {
 func (b *batcher) claim(batch []*proposal) []*proposal {
 	kept := batch[:0]
 	for _, p := range batch {
-		b.queued.Add(-int64(len(p.raw)))
+		b.shares.give(p)
 		if p.state.CompareAndSwap(waiting, sent) {
 			kept = append(kept, p)
 		}
@@ -282,7 +283,7 @@ func (b *batcher) cull(batch []*proposal, term uint64, at fsm.Time) []*proposal 
 func (b *batcher) refuse(batch []*proposal, err error) {
 	for _, p := range batch {
 		if p.state.CompareAndSwap(waiting, sent) {
-			b.queued.Add(-int64(len(p.raw)))
+			b.shares.give(p)
 		}
 		p.done <- fsm.Outcome{Err: err}
 	}

@@ -180,7 +180,7 @@ func (s *Store) GetUint64(key []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(b), nil
 }
 
-// Check reads every entry from an index to the end, and the ends before it, and returns the first damage.
+// Check reads every entry from an index to the end and returns the first damage. Raft may write and truncate meanwhile.
 func (s *Store) Check(ctx context.Context, from uint64) error {
 	first, err := s.FirstIndex()
 	if err != nil {
@@ -194,11 +194,7 @@ func (s *Store) Check(ctx context.Context, from uint64) error {
 		return nil
 	}
 	for i := max(first, from); i <= last; i++ {
-		var l raft.Log
-		if err := s.read(i, &l); err != nil {
-			if errors.Is(err, raft.ErrLogNotFound) {
-				err = s.corrupt(i, errors.New("the entry is missing"))
-			}
+		if err := s.checkEntry(i); err != nil {
 			return err
 		}
 		if err := context.Cause(ctx); err != nil {
@@ -206,6 +202,24 @@ func (s *Store) Check(ctx context.Context, from uint64) error {
 		}
 	}
 	return nil
+}
+
+// checkEntry finds damage, also that an entry within the log's bounds is not there.
+func (s *Store) checkEntry(index uint64) error {
+	var l raft.Log
+	err := s.read(index, &l)
+	if !errors.Is(err, raft.ErrLogNotFound) {
+		return err
+	}
+	first, err := s.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := s.LastIndex()
+	if err != nil || index < first || index > last { // truncated meanwhile
+		return err
+	}
+	return s.corrupt(index, errors.New("the entry is missing"))
 }
 
 // Bytes returns what the store takes on disk.

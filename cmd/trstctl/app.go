@@ -46,11 +46,19 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(a.err, "trstctl: %s\n", clean(err.Error()))
+	fmt.Fprintf(a.err, "trstctl: %s%s\n", clean(err.Error()), a.advice(err))
 	if !a.started {
 		return exitUsage
 	}
 	return exitCode(err)
+}
+
+// advice says what to do about errors whose message comes from a node, which does not know where this command has its settings from.
+func (a *app) advice(err error) string {
+	if sdk.Is(err, sdk.Unauthenticated) && a.tokenFile == "" {
+		return ": set TRSTCTL_TOKEN, or name a file with --token-file"
+	}
+	return ""
 }
 
 func (a *app) root() *cobra.Command {

@@ -8,6 +8,7 @@
 package rbac
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -224,10 +225,15 @@ func (e *Engine) Guards(r fsm.Reader, tenant fsm.UID, names []string) ([]fsm.Gua
 }
 
 // Within reports whether the policies names of a tenant allow nothing that the policies bound of boundTenant do not. A name that
-// does not exist lies within nothing: whoever makes the policy later would fill it.
+// does not exist lies within nothing, since whoever makes the policy later would fill it: fault.Denied names it.
 func (e *Engine) Within(r fsm.Reader, tenant fsm.UID, names []string, boundTenant fsm.UID, bound []string) (bool, error) {
+	for _, name := range names {
+		if p, err := e.load(r, tenant, name); err != nil || p == nil {
+			return false, cmp.Or(err, error(fault.New(fault.Denied, "there is no policy %.64q in the tenant: write it first", name)))
+		}
+	}
 	inner, err := e.Load(r, tenant, names)
-	if err != nil || len(inner.policies) < len(names) {
+	if err != nil {
 		return false, err
 	}
 	outer, err := e.Load(r, boundTenant, bound)

@@ -158,10 +158,14 @@ func TestWithinOfTokens(t *testing.T) {
 	require.False(t, r.within(acme, []string{"wide"}, acme, "narrow"))
 	require.True(t, r.within(acme, nil, acme), "nothing within nothing")
 	require.True(t, r.within(acme, []string{"narrow"}, acme, "absent", "wide"))
-	require.False(t, r.within(acme, []string{"absent"}, acme, "wide"), "whoever makes it later would fill it")
 	require.True(t, r.within(acme, []string{"everything"}, fsm.RootTenant, Root))
 	require.False(t, r.within(fsm.RootTenant, []string{Root}, acme, "everything"), "sys lies outside")
-	require.False(t, r.within(acme, []string{Root}, fsm.RootTenant, Root), "there is no root in a tenant")
+	for _, absent := range []string{"absent", Root} { // whoever makes it later would fill it; there is no root in a tenant
+		within, err := r.e.Within(r.view(), acme, []string{"narrow", absent}, fsm.RootTenant, []string{Root})
+		require.False(t, within)
+		require.True(t, fault.Is(err, fault.Denied))
+		require.ErrorContains(t, err, absent)
+	}
 }
 
 func TestGuardsNoticeEveryChange(t *testing.T) {
