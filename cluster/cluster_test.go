@@ -46,10 +46,11 @@ type node struct {
 }
 
 type fixture struct {
-	t     *testing.T
-	dir   string
-	kek   string
-	nodes map[string]*node
+	t       *testing.T
+	dir     string
+	kek     string
+	nodes   map[string]*node
+	configs map[string]cluster.Config
 }
 
 func (f *fixture) config(id string) cluster.Config {
@@ -89,7 +90,7 @@ func (f *fixture) start(cfg cluster.Config, id *cluster.Identity, bootstrap bool
 			time.Sleep(10 * time.Millisecond)
 		}
 	}()
-	f.nodes[id.Node] = out
+	f.nodes[id.Node], f.configs[id.Node] = out, cfg
 	return out
 }
 
@@ -124,7 +125,7 @@ func (f *fixture) commit(n *node, events func(*fsm.View) []fsm.Event) {
 
 // found makes a cluster of three.
 func found(t *testing.T) *fixture {
-	f := &fixture{t: t, dir: t.TempDir(), nodes: map[string]*node{}}
+	f := &fixture{t: t, dir: t.TempDir(), nodes: map[string]*node{}, configs: map[string]cluster.Config{}}
 	t.Cleanup(f.end)
 	f.kek = filepath.Join(f.dir, "kek")
 	require.NoError(t, seal.Keygen(f.kek))

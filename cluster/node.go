@@ -79,37 +79,43 @@ type Node struct {
 
 // Open starts Raft on the data directory of id. bootstrap makes it a cluster of one; it is for the founding only. The
 // node answers its peers and does its duties in Run.
-func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (n *Node, err error) {
-	n = &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20)}
+func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (*Node, error) {
+	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20)}
 	n.leads.set("")
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.closeStores())
-		}
-	}()
+	if err := n.open(reg, bootstrap); err != nil {
+		return nil, errors.Join(err, n.closeStores())
+	}
+	return n, nil
+}
+
+func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
+	cfg, id := n.cfg, n.id
 	if n.disk, err = newDisk(cfg.Dir, cfg.Reserve, cfg.Ballast, cfg.Log); err != nil {
-		return nil, err
+		return err
 	}
 	logs, err := logstore.Open(cfg.LogStore, filepath.Join(cfg.Dir, "raft"), logstore.Options{Log: cfg.Log})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	n.logs = &pulseStore{Store: logs, disk: n.disk}
 	if n.store, err = fsm.Open(filepath.Join(cfg.Dir, "tables"), reg, fsm.Options{Log: cfg.Log}); err != nil {
-		return nil, err
+		return err
 	}
 	if n.certs, err = loadCertificates(id); err != nil {
-		return nil, err
+		return err
 	}
 	n.address = newAddresses(cfg.Peers, n.store)
 	t := &trust{id: id, store: n.store, now: time.Now, cert: n.certs.forNode}
 	if n.port, err = openPort(cfg.Listen, t, n.address, cfg.Log); err != nil {
-		return nil, err
+		return err
+	}
+	if err := n.refuseTwin(); err != nil {
+		return err
 	}
 	n.peers, n.bulk = newClients(n.port), newClients(n.port)
 	n.confirms.ask, n.index.ask = n.confirm, n.askIndex
 	n.ledger = fsm.NewLedger(n.store, n)
-	return n, n.startRaft(bootstrap)
+	return n.startRaft(bootstrap)
 }
 
 func (n *Node) startRaft(bootstrap bool) error {

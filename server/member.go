@@ -47,8 +47,8 @@ type member struct {
 }
 
 // open wires a member. Everything after is in run.
-func (n *Node) open(id *cluster.Identity, bootstrap bool) (m *member, err error) {
-	m = &member{log: n.log, keys: keyring.New(id.Cluster, n.seals...)}
+func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
+	m := &member{log: n.log, keys: keyring.New(id.Cluster, n.seals...)}
 	m.stopping, m.stop = context.WithCancelCause(context.Background())
 	meters, err := newMeters(n.cfg.Node)
 	if err != nil {
@@ -61,27 +61,31 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (m *member, err error)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, m.cluster.Abandon())
-		}
-	}()
+	if err := m.wire(n.cfg, meters); err != nil {
+		return nil, errors.Join(err, m.cluster.Abandon())
+	}
+	return m, nil
+}
+
+// wire unseals, binds the engines to the cluster and the API to them, and opens the API's port.
+func (m *member) wire(cfg Config, meters *meters) error {
 	if err := m.unseal(m.stopping); err != nil && !fault.Is(err, fault.Sealed) {
-		return nil, err
+		return err
 	}
 	ledger := m.cluster.Ledger()
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
-	parts := adapter{m, n.cfg}
+	parts := adapter{m, cfg}
+	var err error
 	if m.api, err = api.New(api.Options{
-		Node: n.cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
+		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
 		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts,
-		EnableSecrets: n.cfg.Secrets.EnableAPI, Limits: api.Limits(n.cfg.Limits), Urgent: cluster.Urgent, Metrics: meters.handler, Counters: meters.metrics, Log: n.log,
+		EnableSecrets: cfg.Secrets.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
-		return nil, err
+		return err
 	}
-	return m, m.listenAPI(n.cfg, meters)
+	return m.listenAPI(cfg, meters)
 }
 
 func (n *Node) gossipListen() string {

@@ -1,0 +1,24 @@
+package cluster
+
+import "time"
+
+// ExpireCertificates replaces both certificates on disk by ones that ended a minute ago.
+func (n *Node) ExpireCertificates() error {
+	ca, err := n.issuer()
+	if err != nil {
+		return err
+	}
+	then, pub := time.Now().Add(-certificateLife-time.Minute), &n.id.key.PublicKey
+	node, err := ca.node(n.id.Node, pub, then)
+	if err != nil {
+		return err
+	}
+	api, err := ca.api(n.id.Node, hostOf(n.self.API), pub, then)
+	if err != nil {
+		return err
+	}
+	return n.id.keep(node.Raw, api.Raw, nil)
+}
+
+// CertificateEnds returns when the node's certificate for the cluster port expires.
+func (n *Node) CertificateEnds() time.Time { return n.certs.node.Load().Leaf.NotAfter }
