@@ -1,10 +1,14 @@
 package fsm
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Registry knows how each type of event is applied. It is filled at start, by each feature, and read-only afterwards.
 type Registry struct {
 	apply map[string]func(*Tx, Meta, []byte) error
+	zero  []Event
 }
 
 // NewRegistry lets each feature register its events.
@@ -23,6 +27,7 @@ func On[E Event](r *Registry, apply func(*Tx, Meta, E) error) {
 	if _, taken := r.apply[name]; taken {
 		panic("fsm.On: event " + name + " is registered twice")
 	}
+	r.zero = append(r.zero, zero)
 	r.apply[name] = func(tx *Tx, m Meta, data []byte) error {
 		var e E
 		if err := Decode(data, &e); err != nil {
@@ -31,6 +36,9 @@ func On[E Event](r *Registry, apply func(*Tx, Meta, E) error) {
 		return apply(tx, m, e)
 	}
 }
+
+// Events returns a zero value of each type of event, in the order of registration.
+func (r *Registry) Events() []Event { return slices.Clone(r.zero) }
 
 // Types returns how many event types are known.
 func (r *Registry) Types() []string {

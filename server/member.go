@@ -50,6 +50,7 @@ type member struct {
 func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	m := &member{log: n.log, keys: keyring.New(id.Cluster, n.seals...)}
 	m.stopping, m.stop = context.WithCancelCause(context.Background())
+	events := registry()
 	meters, err := newMeters(n.cfg.Node)
 	if err != nil {
 		return nil, err
@@ -57,18 +58,18 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	m.cluster, err = cluster.Open(cluster.Config{
 		Dir: n.cfg.Data, Listen: n.cfg.Cluster.Listen, Gossip: n.gossipListen(), Self: n.self(), Peers: n.cfg.Cluster.Peers,
 		LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log,
-	}, id, registry(), m.keys, bootstrap)
+	}, id, events, m.keys, bootstrap)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.wire(n.cfg, meters); err != nil {
+	if err := m.wire(n.cfg, events, meters); err != nil {
 		return nil, errors.Join(err, m.cluster.Abandon())
 	}
 	return m, nil
 }
 
 // wire unseals, binds the engines to the cluster and the API to them, and opens the API's port.
-func (m *member) wire(cfg Config, meters *meters) error {
+func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if err := m.unseal(m.stopping); err != nil && !fault.Is(err, fault.Sealed) {
 		return err
 	}
@@ -81,7 +82,7 @@ func (m *member) wire(cfg Config, meters *meters) error {
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
 		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts,
-		EnableSecrets: cfg.Secrets.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
+		EnableSecrets: cfg.Secrets.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
 		return err
 	}
