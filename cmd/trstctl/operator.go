@@ -15,7 +15,7 @@ import (
 
 func (a *app) operatorCommand() *cobra.Command {
 	return group("operator", "Run a cluster", a.operatorInit(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorRemove(),
-		a.operatorTransfer(), a.operatorVerify(), a.operatorDigest())
+		a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest())
 }
 
 func (a *app) operatorInit() *cobra.Command {
@@ -200,6 +200,17 @@ func (a *app) operatorTransfer() *cobra.Command {
 func (a *app) operatorVerify() *cobra.Command {
 	return &cobra.Command{Use: "verify DATADIR", Short: "Check the data directory of a stopped node, or a copy of one", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.showDirectory(c.Context(), args[0]) }}
+}
+
+func (a *app) operatorRebuild() *cobra.Command {
+	return &cobra.Command{Use: "rebuild DATADIR", Short: "Make the tables of a stopped node anew from its event log", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			lines, err := rebuildDir(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return a.show(view{json: map[string]any{"directory": args[0], "done": lines}, rows: rowsOf(lines, func(l string) []string { return []string{l} })})
+		}}
 }
 
 func (a *app) operatorDigest() *cobra.Command {

@@ -117,6 +117,30 @@ func TestAFlippedByteInACopyIsFound(t *testing.T) {
 	}
 }
 
+func TestTablesAreRebuiltFromTheEventLog(t *testing.T) {
+	c := harness.Start(t, harness.Options{})
+	for i := range 30 {
+		put(t, c.Client(), fmt.Sprintf("a/%d", i%20), planted())
+	}
+	_, err := c.Client().PurgeAll(t.Context(), "a/3")
+	require.NoError(t, err)
+	_, err = c.Client().CreateTenant(t.Context(), "acme")
+	require.NoError(t, err)
+	require.NoError(t, c.Client().DeleteTenant(t.Context(), "acme"))
+	n := c.Follower()
+	n.Stop()
+	done, told, code := c.Command("", "operator", "rebuild", n.Data)
+	require.Zero(t, code, told)
+	require.Contains(t, done, "what was rebuilt equals what was there")
+	_, told, code = c.Command("", "operator", "rebuild", n.Data)
+	require.Equal(t, 5, code, told)
+	n.Start()
+	c.Ready(n)
+	_, told, code = c.Command("", "operator", "rebuild", n.Data)
+	require.NotZero(t, code, "of a running node: %s", told)
+	c.Check()
+}
+
 func TestAnotherKeyFileIsRefused(t *testing.T) {
 	c := harness.Start(t, harness.Options{Nodes: 1})
 	n := c.Nodes[0]
