@@ -83,9 +83,17 @@ func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool
 	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20)}
 	n.leads.set("")
 	if err := n.open(reg, bootstrap); err != nil {
-		return nil, errors.Join(err, n.closeStores())
+		return nil, errors.Join(n.located(err), n.closeStores())
 	}
 	return n, nil
+}
+
+// located says where damage is: what finds it below knows files at most.
+func (n *Node) located(err error) error {
+	if fault.Is(err, fault.Corrupt) {
+		return fmt.Errorf("data directory %s: %w", n.cfg.Dir, err)
+	}
+	return err
 }
 
 func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
@@ -273,7 +281,7 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 		n.HandOver()
 	case <-duty.Done():
 	}
-	err := context.Cause(duty)
+	err := n.located(context.Cause(duty))
 	cancel(nil)
 	err = errors.Join(err, n.close())
 	wg.Wait()

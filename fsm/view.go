@@ -75,8 +75,8 @@ func fetch(r pebble.Reader, key []byte) ([]byte, bool, error) {
 
 // readError classifies damage that Pebble's checksums found.
 func readError(err error) error {
-	if errors.Is(err, pebble.ErrCorruption) {
-		return fault.New(fault.Corrupt, "the tables are damaged: stop the node and follow OPERATIONS.md, damaged tables").Because(err)
+	if pebble.IsCorruptionError(err) {
+		return fault.New(fault.Corrupt, "the tables are damaged: move them aside and start again, the node rebuilds them from its snapshot and log (OPERATIONS.md, damaged tables)").Because(err)
 	}
 	return fmt.Errorf("read tables: %w", err)
 }

@@ -60,7 +60,7 @@ func TestDamagedTablesAreNamedAndRebuilt(t *testing.T) {
 	n.Start()
 	n.Ended()
 	require.Contains(t, n.Log(), "damaged")
-	require.Contains(t, n.Log(), "/tables")
+	require.Contains(t, n.Log(), n.Data)
 
 	require.NoError(t, os.Rename(filepath.Join(n.Data, "tables"), filepath.Join(n.Data, "tables.damaged")))
 	n.Start()
