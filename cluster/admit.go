@@ -53,7 +53,7 @@ func (n *Node) shape(ctx context.Context, steadyFor map[string]int) error {
 		switch {
 		case !in:
 			errs = append(errs, n.raft.AddNonvoter(raft.ServerID(m.ID), raft.ServerAddress(m.Cluster), 0, raftChange).Error())
-			n.log.Info("node became a non-voter", "node", m.ID)
+			n.log.Info("node became a non-voter", "member", m.ID)
 		case s.Suffrage != raft.Voter:
 			errs = append(errs, n.promote(ctx, m, steadyFor))
 		}
@@ -63,7 +63,7 @@ func (n *Node) shape(ctx context.Context, steadyFor map[string]int) error {
 	}
 	for id := range configured {
 		errs = append(errs, n.raft.RemoveServer(raft.ServerID(id), 0, raftChange).Error())
-		n.log.Info("node was removed", "node", id)
+		n.log.Info("node was removed", "member", id)
 	}
 	return errors.Join(append(errs, n.raiseVersion(ctx, v, all))...)
 }
@@ -81,7 +81,7 @@ func (n *Node) promote(ctx context.Context, m Member, steadyFor map[string]int) 
 	if err := n.proved(ctx, m.ID); err != nil {
 		return err
 	}
-	n.log.Info("node became a voter", "node", m.ID)
+	n.log.Info("node became a voter", "member", m.ID)
 	return n.raft.AddVoter(raft.ServerID(m.ID), raft.ServerAddress(m.Cluster), 0, raftChange).Error()
 }
 

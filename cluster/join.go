@@ -312,7 +312,7 @@ func (n *Node) admit(ctx context.Context, in joinRequest) (joinReply, error) {
 	if err != nil {
 		return joinReply{}, err
 	}
-	n.log.Info("a node was admitted", "node", in.Member.ID, "address", in.Member.Cluster)
+	n.log.Info("a node was admitted", "member", in.Member.ID, "address", in.Member.Cluster)
 	return n.reply(ca, in.Member, csr.PublicKey)
 }
 

@@ -111,7 +111,7 @@ func (c *Client) prepare(ctx context.Context, r request) (prepared, error) {
 
 // settle asks one node after the other until one answers for good.
 func (c *Client) settle(ctx context.Context, p prepared) ([]byte, error) {
-	route, doubt := c.nodes.route(), (*Error)(nil)
+	route, doubt, told := c.nodes.route(), (*Error)(nil), (*Error)(nil)
 	for {
 		answer, e := c.try(ctx, route.address(), p)
 		if e == nil {
@@ -121,14 +121,27 @@ func (c *Client) settle(ctx context.Context, p prepared) ([]byte, error) {
 		if e.Kind == OutcomeUnknown {
 			doubt = e
 		}
+		if e.Status > 0 {
+			told = e
+		}
 		if p.kind == observes || !repeatable(e.Kind) || ctx.Err() != nil {
-			return nil, verdict(p, e, doubt)
+			return nil, verdict(p, e.or(told), doubt)
 		}
 		pause := route.failed(time.Now(), e)
 		if route.lost() || !wait(ctx, pause) {
-			return nil, verdict(p, e, doubt)
+			return nil, verdict(p, e.or(told), doubt)
 		}
 	}
+}
+
+// or prefers what a node has told to what was never answered: it says more about why nothing could be done.
+func (e *Error) or(told *Error) *Error {
+	if told == nil || e.Status > 0 || e.Kind != NotDone || e.hopeless {
+		return e
+	}
+	out := *told
+	out.Detail += " (and " + e.Detail + ")"
+	return &out
 }
 
 // repeatable reports whether the same request may succeed later or elsewhere.

@@ -97,6 +97,17 @@ func TestTheDeadlineTellsUnknownFromNotDone(t *testing.T) {
 	}
 }
 
+func TestWhatANodeSaysIsWorthMoreThanADeadConnection(t *testing.T) {
+	told, dead := newFake(t, refuse(503, NotDone)), newFake(t, hangUp)
+	c := client(t, told, dead)
+	dead.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := c.Put(ctx, Item{Path: "a"})
+	require.Equal(t, NotDone, KindOf(err))
+	require.ErrorContains(t, err, "because (and no connection to "+dead.URL)
+}
+
 func TestAReadIsNeverInDoubt(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
