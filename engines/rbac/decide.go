@@ -1,6 +1,7 @@
 package rbac
 
 import (
+	"cmp"
 	"regexp"
 
 	"github.com/trstctl/trstctl/fsm"
@@ -27,13 +28,19 @@ func ValidName(name string) error {
 
 // decideWrite lets a policy stand if its writer may grant what it grants and take back what it no longer denies.
 func decideWrite(rules, old, own Set, name string, exists bool, held uint64) error {
-	sudo := own.Check("policies/"+name, Sudo)
 	switch {
 	case !exists && held >= maxPolicies:
 		return fault.New(fault.Limit, "the tenant has %d policies, the most it may", held)
-	case !sudo && !rules.Within(own):
+	case own.Check("policies/"+name, Sudo):
+		return nil
+	}
+	if err := cmp.Or(rules.bounded(), own.bounded()); err != nil {
+		return err
+	}
+	switch {
+	case !rules.Within(own):
 		return fault.New(fault.Denied, "the policy grants more than the token that writes it may do, and it has no sudo here")
-	case !sudo && old.deniesMore(rules):
+	case old.deniesMore(rules):
 		return fault.New(fault.Denied, "the policy would no longer deny what it denies now: that needs sudo on policies/%s", name)
 	}
 	return nil

@@ -3,7 +3,7 @@
 // It promises:
 //   - A rule that denies wins over all that grant, in whatever policy it stands.
 //   - Nobody writes a policy that allows more than they may do themselves, or takes a denial away, unless they have sudo on it.
-//   - Policies of a tenant other than root never reach the cluster's own paths, sys and tenants, whatever they say.
+//   - Policies of a tenant other than root never reach the cluster's own paths, sys, tenants and audit/verify, whatever they say.
 //   - A policy that does not exist grants nothing, and nothing that names it lies within anything.
 package rbac
 
@@ -52,6 +52,11 @@ func (e *Engine) Write(ctx context.Context, req fsm.Request, name string, rules 
 	}
 	if err := checkRules(rules); err != nil {
 		return Policy{}, err
+	}
+	if confined(req.Tenant) {
+		if err := checkInside(rules); err != nil {
+			return Policy{}, err
+		}
 	}
 	rc, err := e.ledger.Commit(ctx, req, stream(name), func(v *fsm.View, entry *fsm.Entry) error {
 		return e.write(v, entry, Written{name, rules}, writer)
@@ -225,7 +230,8 @@ func (e *Engine) Guards(r fsm.Reader, tenant fsm.UID, names []string) ([]fsm.Gua
 }
 
 // Within reports whether the policies names of a tenant allow nothing that the policies bound of boundTenant do not. A name that
-// does not exist lies within nothing, since whoever makes the policy later would fill it: fault.Denied names it.
+// does not exist lies within nothing, since whoever makes the policy later would fill it: fault.Denied names it. What is too
+// much to be compared is fault.Limit.
 func (e *Engine) Within(r fsm.Reader, tenant fsm.UID, names []string, boundTenant fsm.UID, bound []string) (bool, error) {
 	for _, name := range names {
 		if p, err := e.load(r, tenant, name); err != nil || p == nil {
@@ -237,10 +243,10 @@ func (e *Engine) Within(r fsm.Reader, tenant fsm.UID, names []string, boundTenan
 		return false, err
 	}
 	outer, err := e.Load(r, boundTenant, bound)
-	if err != nil {
-		return false, err
+	if err == nil {
+		err = cmp.Or(inner.bounded(), outer.bounded())
 	}
-	return inner.Within(outer), nil
+	return err == nil && inner.Within(outer), err
 }
 
 // NewTenant gives a tenant the policy admin: everything of its own.

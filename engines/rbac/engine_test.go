@@ -141,12 +141,81 @@ func TestTheRootPolicyExistsInTheRootTenantOnly(t *testing.T) {
 
 func TestAConfinedTenantStaysInside(t *testing.T) {
 	r := newRig(t)
-	r.must(acme, "all", Rule{"*", All}, Rule{"sys/*", All})
+	r.must(acme, "all", Rule{"*", All}, Rule{"audit/*", All})
 	s := r.load(acme, "all")
 	require.True(t, s.Check("secrets/x", Read))
-	for _, path := range []string{"sys", "sys/members", "tenants", "tenants/acme"} {
+	require.True(t, s.Check("audit/events", Read))
+	for _, path := range []string{"sys", "sys/members", "tenants", "tenants/acme", "audit/verify"} {
 		require.False(t, s.Check(path, Read), path)
 	}
+	r.must(fsm.RootTenant, "verifier", Rule{"audit/verify", Read}, Rule{"sys/members", List})
+	require.True(t, r.load(fsm.RootTenant, "verifier").Check("audit/verify", Read))
+}
+
+// TestATenantsPolicyDoesNotSpeakOfTheCluster: such a rule would have no effect, whether it grants or denies.
+func TestATenantsPolicyDoesNotSpeakOfTheCluster(t *testing.T) {
+	r := newRig(t)
+	for _, path := range []string{"sys", "sys/*", "sys/members", "tenants", "tenants/+", "+", "+/*", "+/members", "audit/verify"} {
+		for _, c := range []Capability{Read, Deny} {
+			_, err := r.write(acme, "a", sudo, Rule{"x", Read}, Rule{path, c})
+			requireField(t, "rules[1].path", err)
+		}
+		r.must(fsm.RootTenant, "a", Rule{"x", Read}, Rule{path, Read})
+	}
+	for _, path := range []string{"*", "audit/*", "audit/+", "systems/x", "secrets/sys", "secrets/*"} {
+		r.must(acme, "a", Rule{path, Read})
+	}
+}
+
+func requireField(t *testing.T, field string, err error) {
+	t.Helper()
+	var f *fault.Error
+	require.ErrorAs(t, err, &f)
+	require.Equal(t, fault.Invalid, f.Kind)
+	require.Equal(t, field, f.Field)
+}
+
+func TestABadRuleIsNamed(t *testing.T) {
+	good := Rule{"secrets/*", Read}
+	require.NoError(t, checkRules([]Rule{good, good}))
+	for _, c := range []struct {
+		rule  Rule
+		field string
+	}{{Rule{"", Read}, "rules[2].path"}, {Rule{"a//b", Read}, "rules[2].path"}, {Rule{"a", 0}, "rules[2].capabilities"}, {Rule{"a", Deny | Read}, "rules[2].capabilities"}} {
+		requireField(t, c.field, checkRules([]Rule{good, good, c.rule}))
+	}
+}
+
+// TestTooManyRulesAreNotCompared: a comparison is made by the leader while it decides.
+func TestTooManyRulesAreNotCompared(t *testing.T) {
+	r := newRig(t)
+	var names []string
+	for i := range 9 {
+		var rules []Rule
+		for j := range 255 {
+			rules = append(rules, Rule{fmt.Sprintf("secrets/%d/%d", i, j), Read})
+		}
+		names = append(names, fmt.Sprint("p", i))
+		r.must(acme, names[i], rules...)
+	}
+	require.True(t, r.within(acme, names[:8], acme, names[:8]...))
+	_, err := r.e.Within(r.view(), acme, names, fsm.RootTenant, []string{Root})
+	require.True(t, fault.Is(err, fault.Limit), "%v", err)
+	_, err = r.e.Within(r.view(), acme, names[:1], acme, names)
+	require.True(t, fault.Is(err, fault.Limit), "%v", err)
+	_, err = r.write(acme, "new", Bound{Tenant: acme, Policies: names}, Rule{"secrets/0/0", Read})
+	require.True(t, fault.Is(err, fault.Limit), "%v", err)
+	_, err = r.write(acme, "new", Bound{Tenant: acme, Policies: names[:8]}, Rule{"secrets/0/0", Read})
+	require.NoError(t, err)
+
+	deep := strings.Repeat("a/", 100) + "a"
+	var rules []Rule
+	for range 90 {
+		rules = append(rules, Rule{deep, Read})
+	}
+	r.must(acme, "deep", rules...)
+	_, err = r.e.Within(r.view(), acme, []string{"deep"}, fsm.RootTenant, []string{Root})
+	require.True(t, fault.Is(err, fault.Limit), "%v", err)
 }
 
 func TestWithinOfTokens(t *testing.T) {

@@ -28,7 +28,7 @@ func manySet(rng *rand.Rand) Set {
 
 // anyPath makes a path of up to four segments, a rule's when wild.
 func anyPath(rng *rand.Rand, wild bool) string {
-	words := []string{"a", "b", "ab", "sys", "tenants"}
+	words := []string{"a", "b", "ab", "sys", "tenants", "audit", "verify"}
 	n := 1 + rng.IntN(4)
 	segments := make([]string, n)
 	for i := range segments {
@@ -168,7 +168,7 @@ func TestCheckAgreesWithItsDefinition(t *testing.T) {
 	}
 }
 
-var clusters = regexp.MustCompile(`^(sys|tenants)(/|$)`)
+var clusters = regexp.MustCompile(`^(sys|tenants)(/|$)|^audit/verify$`)
 
 var references = map[string]*regexp.Regexp{}
 

@@ -1,10 +1,13 @@
 package rbac
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+	"unique"
 
 	"github.com/trstctl/trstctl/fsm/fault"
 )
@@ -52,9 +55,9 @@ func checkRules(rules []Rule) error {
 		return fault.Bad("rules", "a policy has at most %d rules", maxRules)
 	}
 	size := 0
-	for _, r := range rules {
+	for i, r := range rules {
 		if err := r.check(); err != nil {
-			return err
+			return at(i, err)
 		}
 		size += len(r.Path)
 	}
@@ -64,19 +67,52 @@ func checkRules(rules []Rule) error {
 	return nil
 }
 
-// pattern is a rule's path, or a path, in segments.
-type pattern []string
+// at says which rule of a policy is the bad one.
+func at(i int, err error) error {
+	bad, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		return err
+	}
+	named := *bad
+	named.Field = fmt.Sprintf("rules[%d].%s", i, bad.Field)
+	return &named
+}
 
-func patternOf(path string) pattern { return strings.Split(path, "/") }
+// checkInside refuses rules of a tenant other than root that speak of the cluster's own paths: they would have no effect, and
+// whoever reads them would think that they have.
+func checkInside(rules []Rule) error {
+	for i, r := range rules {
+		if namesReserved(r.Path) {
+			return at(i, fault.Bad("path", "the rule's path %.80q is not a tenant's: sys, tenants and audit/verify belong to the root tenant", r.Path))
+		}
+	}
+	return nil
+}
+
+// pattern is a rule's path, or a path, in segments. They are interned, so that it costs little to compare many.
+type pattern []segment
+
+type segment = unique.Handle[string]
+
+// The segments that stand for any one, and at the end for one or more.
+var anyOne, anyRest = unique.Make("+"), unique.Make("*")
+
+func patternOf(path string) pattern {
+	p := make(pattern, 0, strings.Count(path, "/")+1)
+	for s := range strings.SplitSeq(path, "/") {
+		p = append(p, unique.Make(s))
+	}
+	return p
+}
 
 // matches reports whether p matches path, without taking path apart.
 func (p pattern) matches(path string) bool {
 	for i, s := range p {
-		if s == "*" && i == len(p)-1 {
+		if s == anyRest && i == len(p)-1 {
 			return path != ""
 		}
 		segment, rest, more := strings.Cut(path, "/")
-		if s != "+" && s != segment || segment == "" || more == (i == len(p)-1) {
+		if s != anyOne && s.Value() != segment || segment == "" || more == (i == len(p)-1) {
 			return false
 		}
 		path = rest
@@ -90,9 +126,9 @@ func (p pattern) covers(q pattern) bool {
 		switch {
 		case i >= len(q):
 			return false
-		case s == "*" && i == len(p)-1:
+		case s == anyRest && i == len(p)-1:
 			return true
-		case q[i] == "*" && i == len(q)-1, s != "+" && s != q[i]:
+		case q[i] == anyRest && i == len(q)-1, s != anyOne && s != q[i]:
 			return false
 		}
 	}
@@ -102,10 +138,10 @@ func (p pattern) covers(q pattern) bool {
 // overlaps reports whether some path matches both.
 func (p pattern) overlaps(q pattern) bool {
 	for i := range min(len(p), len(q)) {
-		if p[i] == "*" && i == len(p)-1 || q[i] == "*" && i == len(q)-1 {
+		if p[i] == anyRest && i == len(p)-1 || q[i] == anyRest && i == len(q)-1 {
 			return true
 		}
-		if p[i] != q[i] && p[i] != "+" && q[i] != "+" {
+		if p[i] != q[i] && p[i] != anyOne && q[i] != anyOne {
 			return false
 		}
 	}
@@ -118,22 +154,33 @@ func (p pattern) reaches(prefix string) bool {
 	for i, s := range p {
 		last := i == len(segments)-1
 		switch {
-		case s == "*" && i == len(p)-1:
+		case s == anyRest && i == len(p)-1:
 			return true
 		case last:
-			return s == "+" || strings.HasPrefix(s, segments[i])
-		case s != "+" && s != segments[i]:
+			return s == anyOne || strings.HasPrefix(s.Value(), segments[i])
+		case s != anyOne && s.Value() != segments[i]:
 			return false
 		}
 	}
 	return false
 }
 
-// reserved are the paths of the cluster itself, which no policy of another tenant than root reaches.
-var reserved = []pattern{{"sys"}, {"sys", "*"}, {"tenants"}, {"tenants", "*"}}
+// reserved are the paths of the cluster itself, which no policy of another tenant than root reaches: the operators' own, and
+// the verification of the chain, which reads the records of all tenants.
+var (
+	operators = []pattern{patternOf("sys"), patternOf("sys/*"), patternOf("tenants"), patternOf("tenants/*")}
+	reserved  = append(slices.Clip(operators), patternOf(verify))
+)
+
+const verify = "audit/verify"
 
 func isReserved(path string) bool {
 	return slices.ContainsFunc(reserved, func(p pattern) bool { return p.matches(path) })
 }
 
 func touchesReserved(p pattern) bool { return slices.ContainsFunc(reserved, p.overlaps) }
+
+// namesReserved reports whether a rule speaks of the cluster's own paths. "*" speaks of everything that a tenant has.
+func namesReserved(path string) bool {
+	return path == verify || path != "*" && slices.ContainsFunc(operators, patternOf(path).overlaps)
+}

@@ -1,5 +1,7 @@
 package rbac
 
+import "strings"
+
 // compiled is a rule ready to match.
 type compiled struct {
 	rule    Rule
@@ -60,7 +62,7 @@ func (s Set) Check(path string, want Capability) bool {
 func (s Set) Explain(path string, want Capability) Decision {
 	d := Decision{Reason: "no rule grants " + want.String() + " on " + path}
 	if s.confined && isReserved(path) {
-		return Decision{Reason: "sys and tenants belong to the root tenant"}
+		return Decision{Reason: "sys, tenants and audit/verify belong to the root tenant"}
 	}
 	for _, p := range s.policies {
 		for i := range p.rules {
@@ -94,41 +96,24 @@ func (s Set) each(deny bool, f func(*compiled) bool) bool {
 // Overlaps reports whether something that begins with the text prefix may be allowed. It may say yes where nothing is, never
 // no where something is.
 func (s Set) Overlaps(prefix string, want Capability) bool {
+	if all, whole := beneath(prefix); whole && s.each(true, func(d *compiled) bool { return d.pattern.covers(all) }) {
+		return false
+	}
 	return s.each(false, func(r *compiled) bool {
 		if r.rule.Capabilities&want == 0 || !r.pattern.reaches(prefix) {
 			return false
 		}
-		hidden := s.each(true, func(d *compiled) bool { return d.pattern.covers(r.pattern) || d.pattern.coversBeneath(prefix) })
+		hidden := s.each(true, func(d *compiled) bool { return d.pattern.covers(r.pattern) })
 		return !hidden
 	})
 }
 
-// coversBeneath reports whether p matches every path that begins with prefix, which must end in "/" for that.
-func (p pattern) coversBeneath(prefix string) bool {
-	n := len(prefix)
-	return n > 0 && prefix[n-1] == '/' && p.covers(patternOf(prefix+"*"))
-}
-
-// Within reports whether s allows nothing that o does not. It may say no where that is so, never yes where it is not.
-func (s Set) Within(o Set) bool {
-	outside := s.each(false, func(r *compiled) bool { return !s.ruleWithin(r, o) })
-	return !outside
-}
-
-func (s Set) ruleWithin(r *compiled, o Set) bool {
-	if o.confined && !s.confined && touchesReserved(r.pattern) {
-		return false
+// beneath returns what matches every path that begins with prefix, if that ends a segment.
+func beneath(prefix string) (p pattern, whole bool) {
+	if !strings.HasSuffix(prefix, "/") {
+		return nil, false
 	}
-	for c := Read; c <= Sudo; c <<= 1 {
-		granted := o.each(false, func(g *compiled) bool { return g.rule.Capabilities&c != 0 && g.pattern.covers(r.pattern) })
-		if r.rule.Capabilities&c != 0 && !granted {
-			return false
-		}
-	}
-	lost := o.each(true, func(d *compiled) bool { // what o denies, s must deny too, or not reach
-		return d.pattern.overlaps(r.pattern) && !s.each(true, func(own *compiled) bool { return own.pattern.covers(d.pattern) })
-	})
-	return !lost
+	return patternOf(prefix + "*"), true
 }
 
 // deniesMore reports whether s may deny something that o does not.
