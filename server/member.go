@@ -101,11 +101,16 @@ func (m *member) listenAPI(cfg Config, meters *meters) error {
 	if err != nil {
 		return fmt.Errorf("open the API port (api.listen): %w", err)
 	}
-	m.listen = tls.NewListener(l, &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
+	doors, err := newDoors()
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	m.listen = tls.NewListener(doors.guard(l), &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
 	m.server = &http.Server{Handler: m.api.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 100, WriteByteTimeout: 30 * time.Second},
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug)}
 	if cfg.Metrics.Listen != "" {
-		m.metrics, err = listenMetrics(cfg.Metrics.Listen, meters.handler)
+		m.metrics, err = listenMetrics(cfg.Metrics.Listen, doors, meters.handler)
 	}
 	return err
 }

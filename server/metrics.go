@@ -44,14 +44,14 @@ type metricsServer struct {
 	server http.Server
 }
 
-func listenMetrics(addr string, h http.Handler) (*metricsServer, error) {
+func listenMetrics(addr string, doors *doors, h http.Handler) (*metricsServer, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("open the metrics port (metrics.listen): %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", h)
-	return &metricsServer{l, http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}}, nil
+	return &metricsServer{doors.guard(l), http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute}}, nil
 }
 
 func (s *metricsServer) run(ctx context.Context) error {

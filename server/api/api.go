@@ -5,7 +5,8 @@
 //
 // A request passes these gates in this order: rate of its address, limits of shape and size, queue of its surface; a mutation
 // on a follower then goes to the leader whole; there, or on any node for a read, its token is authenticated and
-// authorized in the view that also answers it. A refusal of a mutation leaves only after the node has shown that it still leads
+// authorized in the view that also answers it, and its tenant's share of the queue is looked at. The answer is sent after the request
+// has left the queue: a caller who does not read it holds up nobody. A refusal of a mutation leaves only after the node has shown that it still leads
 // (PROTOCOL 4): the engine's ledger sees to that, and here a second look after a confirmed read index.
 //
 // Secret values go from the body into a []byte and from a []byte into the answer; both buffers are zeroed after use.
@@ -114,9 +115,9 @@ type Options struct {
 type Limits struct {
 	AddressPerSecond int // requests of one address (of one /64 for IPv6); default 20,000
 	TokenPerSecond   int // requests with one token; default 20,000
-	Reads            int // reads served at the same time; default 512, twice as many may wait
+	Reads            int // reads served at the same time; default 512, twice as many may wait a second; a tenant has three quarters
 	Writes           int // default 512
-	Operator         int // sys and revocations; default 64
+	Operator         int // sys and revocations; default 64; the root tenant may have all
 	Bulk             int // imports, exports, lists, verification; default 16
 }
 
@@ -135,6 +136,12 @@ func (l Limits) orDefaults() Limits {
 	return l
 }
 
+const (
+	publicPlaces = 64        // of requests that need no token
+	memoryOfAll  = 256 << 20 // bytes of bodies, and again of answers, of all addresses
+	memoryOfOne  = 64 << 20  // of one address
+)
+
 // API answers HTTP requests. It is made once a node and has no goroutines of its own.
 type API struct {
 	opt       Options
@@ -143,7 +150,10 @@ type API struct {
 	queues    [surfaces]*admit.Queue
 	addresses *admit.Rate
 	tokens    *admit.Rate
-	verifying atomic.Bool // one walk over everything at a time
+	exports   *admit.Queue // those that stream for minutes
+	bodies    *admit.Bytes
+	answers   *admit.Bytes // large ones that wait to be read by their callers
+	verifying atomic.Bool  // one walk over everything at a time
 	events    renderer
 	document  []byte // OpenAPI
 }
@@ -165,8 +175,9 @@ func New(opt Options) (*API, error) {
 	}
 	l := opt.Limits
 	a := &API{opt: opt, routes: table(), addresses: admit.NewRate(l.AddressPerSecond), tokens: admit.NewRate(l.TokenPerSecond),
-		events: newRenderer(opt.Events)}
-	for s, n := range [surfaces]int{reads: l.Reads, writes: l.Writes, operator: l.Operator, bulk: l.Bulk} {
+		bodies: admit.NewBytes("bodies", memoryOfAll, memoryOfOne), answers: admit.NewBytes("answers", memoryOfAll, memoryOfOne),
+		exports: admit.NewQueue("exports", max(1, l.Bulk/4), 0), events: newRenderer(opt.Events)}
+	for s, n := range [surfaces]int{reads: l.Reads, writes: l.Writes, operator: l.Operator, bulk: l.Bulk, public: publicPlaces} {
 		a.queues[s] = admit.NewQueue(surfaceNames[s], n, 2*n)
 	}
 	a.router = newRouter(a.routes)

@@ -152,6 +152,21 @@ func TestAReplayedTokenIsTheSameAndOnlyForWhoMayAskNow(t *testing.T) {
 	b.get("/tokens/self", first.reply()["token"].(string)).refused(fault.Unauthenticated, "")
 }
 
+func TestAnAnswerIsRepeatedToItsTokenOnly(t *testing.T) {
+	b := newBench(t)
+	b.put("/policies/maker", b.root, rules("tokens write", "x read")).is(200)
+	twin := func(policies string) string {
+		return b.post("/tokens", b.root, `{"policies":`+policies+`,"name":"ci"}`).is(200).reply()["token"].(string)
+	}
+	ask := func(token string) answer {
+		return b.send(req("POST", base+"/tokens", token, `{"policies":[]}`).with(idempotencyKey, "mint"))
+	}
+	strong, weak := ask(twin(`["root"]`)).is(200), ask(twin(`["maker"]`)).is(200)
+	require.NotEqual(t, strong.reply()["token"], weak.reply()["token"], "a name is chosen freely: it gives nothing of another's")
+	require.Empty(t, weak.header.Get(replayedHeader))
+	ask(twin(`[]`)).refused(fault.Denied, "")
+}
+
 func TestCheckAndSet(t *testing.T) {
 	b := newBench(t)
 	b.put("/secrets/store/a", b.root, `{"value":"1","cas":0}`).is(200)
@@ -404,12 +419,13 @@ func TestRatesAndHeads(t *testing.T) {
 func TestAFullQueueRefusesAtOnceAndStarvesNoOther(t *testing.T) {
 	b := newBench(t)
 	b.api.queues[reads] = admit.NewQueue("reads", 1, 0)
-	require.NoError(t, b.api.queues[reads].Enter(t.Context()))
+	held, err := b.api.queues[reads].Enter(t.Context())
+	require.NoError(t, err)
 	require.NotEmpty(t, b.get("/secrets/store/a", b.root).refused(fault.NotDone, "").header.Get("Retry-After"))
 	b.put("/secrets/store/a", b.root, `{"value":"v"}`).is(200)
 	b.get("/secrets/list", b.root).is(200)
 	b.get("/sys/status", "").is(200)
-	b.api.queues[reads].Leave()
+	held.Leave()
 	b.get("/secrets/store/a", b.root).is(200)
 }
 

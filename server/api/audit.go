@@ -147,11 +147,19 @@ func exportAudit(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	place, err := c.api.exports.Enter(c.ctx) // a slow reader holds a place for minutes: these are fewer than all of the queue's
+	if err != nil {
+		return nil, err
+	}
+	defer place.Leave()
+	if err := place.Charge(string(c.session.Home.UID[:])); err != nil {
+		return nil, err
+	}
 	end, _ := c.view.Head()
 	c.close(c.view) // a view that lives long keeps what is purged meanwhile
 	h := c.w.Header()
 	h["Content-Type"], h[indexHeader] = ndjsonType, []string{formatIndex(c.index)}
-	c.status = http.StatusOK
+	c.status, c.streams = http.StatusOK, true
 	for next := strconv.FormatUint(after, 10); next != ""; {
 		if next, err = c.exportPage(next, end); err != nil {
 			c.err = err
@@ -180,15 +188,24 @@ func (c *call) exportPage(cursor string, end uint64) (next string, err error) {
 	if err != nil {
 		return "", err
 	}
+	return c.sendPage(items, next, end)
+}
+
+// sendPage writes records up to end and gives a slow reader 30 seconds for them.
+func (c *call) sendPage(items []auditRecord, next string, end uint64) (string, error) {
+	if err := c.writeDeadline(time.Now().Add(patience)); err != nil {
+		return "", err
+	}
 	for _, it := range items {
 		if it.Seq > end {
-			return "", c.flush()
+			next = ""
+			break
 		}
 		if err := c.line(it); err != nil {
 			return "", err
 		}
 	}
-	return next, c.flush()
+	return next, http.NewResponseController(c.w).Flush()
 }
 
 func (c *call) line(v any) error {
@@ -199,12 +216,4 @@ func (c *call) line(v any) error {
 	n, err := c.w.Write(append(b, '\n'))
 	c.bytes += n
 	return err
-}
-
-// flush sends what is written and gives a slow reader 30 seconds for the next page.
-func (c *call) flush() error {
-	if err := c.writeDeadline(time.Now().Add(30 * time.Second)); err != nil {
-		return err
-	}
-	return http.NewResponseController(c.w).Flush()
 }

@@ -3,15 +3,21 @@ package api
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
+	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/api/strictjson"
 )
 
+// known is how large a body may be before the token in front of it is looked up.
+const known = 64 << 10
+
 // readBody reads the body within the route's limit and its time, and checks that it is strict JSON. The buffer grows with what
-// has arrived, whatever length was announced; what it leaves behind is zeroed.
+// has arrived, whatever length was announced, as long as its address has bytes left; what it leaves behind is zeroed. A large one is read
+// only from whom this node knows, or its leader does.
 func (c *call) readBody(deadline time.Time) error {
 	if c.r.Body == nil || c.r.Body == http.NoBody || c.r.ContentLength == 0 {
 		return nil
@@ -20,13 +26,19 @@ func (c *call) readBody(deadline time.Time) error {
 	if c.r.ContentLength > limit {
 		return c.tooLarge()
 	}
+	if err := c.recognise(); err != nil {
+		return err
+	}
 	if err := c.readDeadline(deadline); err != nil {
 		return err
 	}
 	var err error
-	if c.raw, err = readAll(http.MaxBytesReader(c.w, c.r.Body, limit), c.r.ContentLength); err != nil {
+	if c.raw, err = readAll(http.MaxBytesReader(c.w, c.r.Body, limit), c.r.ContentLength, c.hold); err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return c.tooLarge()
+		}
+		if fault.Is(err, fault.NotDone) {
+			return err
 		}
 		return fault.New(fault.Invalid, "the body did not arrive whole and in time").Because(err)
 	}
@@ -37,6 +49,28 @@ func (c *call) readBody(deadline time.Time) error {
 		return nil
 	}
 	return strictjson.Check(c.raw)
+}
+
+// recognise refuses a large body, or one of a length that is not told, under a token that nobody was given. What a peer forwards has
+// been asked already.
+func (c *call) recognise() error {
+	if n := c.r.ContentLength; c.route.kind == open || c.peer || n >= 0 && n <= known {
+		return nil
+	}
+	return c.confirmed(func(v *fsm.View) error {
+		c.now = c.api.now(v)
+		_, err := c.authenticate(v)
+		return err
+	})
+}
+
+// hold counts n more bytes of body as the address's.
+func (c *call) hold(n int) error {
+	err := c.api.bodies.Take(rateKey(c.address), int64(n))
+	if err == nil {
+		c.held += int64(n)
+	}
+	return err
 }
 
 func (c *call) readDeadline(t time.Time) error {
@@ -61,16 +95,25 @@ func (c *call) tooLarge() error {
 	return fault.New(fault.TooLarge, "the body is larger than %d bytes", c.route.limit)
 }
 
-func readAll(r io.Reader, announced int64) ([]byte, error) {
+// readAll reads r to its end and asks hold for the bytes of its buffer before it takes them. What it leaves behind is zeroed.
+func readAll(r io.Reader, announced int64, hold func(n int) error) ([]byte, error) {
 	const first = 16 << 10
-	size := int64(first)
+	most := math.MaxInt
 	if announced >= 0 {
-		size = min(announced+1, size) // one more, so that the end is seen without growing
+		most = int(announced) + 1 // one more, so that the end is seen without growing
 	}
-	buf := make([]byte, 0, size)
+	var buf []byte
 	for {
 		if len(buf) == cap(buf) {
-			grown := append(make([]byte, 0, 2*cap(buf)), buf...)
+			size := max(first, 2*cap(buf))
+			if size > most && cap(buf) < most {
+				size = most
+			}
+			if err := hold(size - cap(buf)); err != nil {
+				clear(buf)
+				return nil, err
+			}
+			grown := append(make([]byte, 0, size), buf...)
 			clear(buf)
 			buf = grown
 		}

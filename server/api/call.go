@@ -2,15 +2,14 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/access"
+	"github.com/trstctl/trstctl/server/api/admit"
 )
 
 // A request has 15 seconds from its first byte to its answer; a walk over the whole log has ten minutes.
@@ -29,13 +28,15 @@ type call struct {
 	r     *http.Request
 	ctx   context.Context
 	start time.Time
-	peer  bool // another node forwarded it
+	peer  bool         // another node forwarded it
+	place *admit.Place // in its queue; nil for what has none
 
 	id      string // request id
 	address string // of the caller, without port
 	route   *route // nil when there is none
 	path    string // what the pattern's variable stands for, decoded
 	raw     []byte // body as it was sent
+	held    int64  // bytes of bodies that it takes of its address's
 	body    any    // body decoded, a pointer to route.request
 	key     string // idempotency key
 	params  map[string]string
@@ -53,6 +54,10 @@ type call struct {
 	replayed  bool
 	forwarded bool // this node passed it on
 	status    int
+	out       []byte // the answer, until it is sent
+	kept      int64  // bytes of answers that it takes of its address's
+	shared    bool   // out is not this call's own
+	streams   bool   // the handler sends the answer itself
 	bytes     int
 	err       error // what was refused, for the log
 }
@@ -80,32 +85,42 @@ func (c *call) pass() error {
 			return err
 		}
 	}
-	if err := c.read(); err != nil {
+	if err := c.readHead(); err != nil {
 		return err
 	}
 	limit := deadline
 	if c.route.long {
 		limit = longDeadline
-		if err := c.writeDeadline(time.Now().Add(limit + deadline)); err != nil {
+		if err := c.readDeadline(time.Time{}); err != nil { // the server's own would end the request
 			return err
 		}
-		defer func() { c.note(c.writeDeadline(time.Time{})) }()
 	}
 	ctx, cancel := context.WithTimeout(c.r.Context(), limit)
 	defer cancel()
 	if c.ctx = ctx; c.route.surface == operator {
 		c.ctx = c.api.opt.Urgent(ctx)
 	}
-	queue := c.api.queues[c.route.surface]
-	if err := queue.Enter(ctx); err != nil {
+	if err := c.readBody(c.start.Add(deadline)); err != nil {
 		return err
 	}
-	defer queue.Leave()
+	var err error
+	if c.place, err = c.api.queues[c.route.surface].Enter(ctx); err != nil {
+		return err
+	}
+	defer c.place.Leave()
 	return c.dispatch()
 }
 
-// read finds the route and takes the request in, within its limits.
-func (c *call) read() (err error) {
+// charge counts the place of the request as its tenant's. Operators of the cluster may have all of theirs.
+func (c *call) charge(s *access.Session) error {
+	if c.place == nil || c.route.surface == operator && s.Home.UID == fsm.RootTenant {
+		return nil
+	}
+	return c.place.Charge(string(s.Home.UID[:]))
+}
+
+// readHead finds the route and reads what stands before the body.
+func (c *call) readHead() (err error) {
 	if err := checkHead(c.r); err != nil {
 		return err
 	}
@@ -127,10 +142,7 @@ func (c *call) read() (err error) {
 			return err
 		}
 	}
-	if c.want, err = c.level(); err != nil {
-		return err
-	}
-	if err := c.readBody(c.start.Add(deadline)); err != nil || c.route.kind == open {
+	if c.want, err = c.level(); err != nil || c.route.kind == open {
 		return err
 	}
 	token, err := bearer(c.r.Header)
@@ -173,55 +185,6 @@ func errSealed() error {
 // creator is the caller's session as the token engine knows it.
 func (c *call) creator() auth.Session { return c.session.Session }
 
-// appender is an answer that writes its own JSON: those that hold secrets or are asked for often.
-type appender interface{ appendJSON([]byte) []byte }
-
-// wiper is a body or answer that holds secrets.
-type wiper interface{ wipe() }
-
-// answer sends what a handler returned. A nil answer has been sent by the handler itself.
-func (c *call) answer(v any, err error) error {
-	if err != nil || v == nil {
-		return err
-	}
-	var b []byte
-	if a, ok := v.(appender); ok {
-		b = a.appendJSON(nil)
-	} else if b, err = json.Marshal(v); err != nil {
-		return err
-	}
-	b = append(b, '\n')
-	h := c.w.Header()
-	h["Content-Type"] = jsonType
-	if c.index > 0 {
-		h[indexHeader] = []string{formatIndex(c.index)}
-	}
-	if c.replayed {
-		h[replayedHeader] = []string{"true"}
-	}
-	c.send(http.StatusOK, b)
-	if s, ok := v.(wiper); ok {
-		s.wipe()
-		clear(b)
-	}
-	return nil
-}
-
-func formatIndex(index uint64) string {
-	b := append(strconv.AppendUint(make([]byte, 0, 24), epoch, 10), '.')
-	return string(strconv.AppendUint(b, index, 10))
-}
-
-// send writes a whole answer. A caller who has gone is nobody's failure: it shows in the log line.
-func (c *call) send(status int, b []byte) {
-	c.status = status
-	c.w.Header()["Content-Length"] = []string{strconv.Itoa(len(b))}
-	c.w.WriteHeader(status)
-	n, err := c.w.Write(b)
-	c.bytes += n
-	c.note(err)
-}
-
 // note keeps the first failure for the log line.
 func (c *call) note(err error) {
 	if err != nil && c.err == nil {
@@ -229,9 +192,11 @@ func (c *call) note(err error) {
 	}
 }
 
-// wipeBody zeroes everything of the body.
+// wipeBody zeroes everything of the body and gives its bytes back.
 func (c *call) wipeBody() {
 	clear(c.raw)
+	c.api.bodies.Give(rateKey(c.address), c.held)
+	c.held = 0
 	if s, ok := c.body.(wiper); ok {
 		s.wipe()
 	}

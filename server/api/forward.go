@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -17,6 +18,9 @@ var passed = []string{"Content-Type", "Allow", "Retry-After", "Www-Authenticate"
 // forward passes the whole mutation to the leader and its answer to the caller, once.
 func (c *call) forward() error {
 	c.forwarded = true
+	if err := c.chargeKnown(); err != nil {
+		return err
+	}
 	out := c.r.Clone(c.ctx)
 	stripForwarded(out.Header)
 	stripHop(out.Header)
@@ -27,11 +31,11 @@ func (c *call) forward() error {
 		return err
 	}
 	defer answer.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	b, err := readAll(io.LimitReader(answer.Body, maxAnswer+1), -1, func(int) error { return nil })
 	if err != nil || len(b) > maxAnswer {
+		clear(b)
 		return fault.New(fault.Unknown, "the leader's answer did not arrive whole: repeat the request with the same Idempotency-Key").Because(err)
 	}
-	defer clear(b)
 	for _, name := range passed {
 		if v := answer.Header[name]; len(v) > 0 {
 			c.w.Header()[name] = v
@@ -39,6 +43,18 @@ func (c *call) forward() error {
 	}
 	c.send(answer.StatusCode, b)
 	return nil
+}
+
+// chargeKnown counts the place as the tenant's if this node knows the token: the leader may know better, and decides.
+func (c *call) chargeKnown() error {
+	return c.inView(func(v *fsm.View) error {
+		c.now = c.api.now(v)
+		s, err := c.authenticate(v)
+		if err != nil {
+			return nil
+		}
+		return c.charge(s)
+	})
 }
 
 // stripHop takes off what concerns one connection only (RFC 9110, 7.6.1).

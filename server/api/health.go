@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/fsm"
@@ -60,6 +61,10 @@ func (a *API) serveMetrics(c *call) {
 		c.refuse(err)
 		return
 	}
-	c.status = http.StatusOK
+	if err := c.writeDeadline(time.Now().Add(patience)); err != nil {
+		c.refuse(err)
+		return
+	}
+	c.status, c.streams = http.StatusOK, true
 	a.opt.Metrics.ServeHTTP(c.w, c.r)
 }

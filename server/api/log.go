@@ -24,6 +24,8 @@ func (c *call) finish() {
 			c.refuse(fault.New(fault.Internal, "panic"))
 		}
 	}
+	c.wipeBody()
+	c.write()
 	c.log()
 }
 

@@ -21,10 +21,11 @@ const (
 	writes
 	operator
 	bulk
+	public // what needs no token: nobody's flood of it delays an operator
 	surfaces
 )
 
-var surfaceNames = [surfaces]string{"reads", "writes", "operator calls", "bulk requests"}
+var surfaceNames = [surfaces]string{"reads", "writes", "operator calls", "bulk requests", "what needs no token"}
 
 // kind is which gates a request passes.
 type kind uint8

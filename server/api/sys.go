@@ -173,6 +173,7 @@ func (c *call) alone() error {
 
 func readDocument(c *call) (any, error) {
 	c.w.Header()["Content-Type"] = jsonType
+	c.shared = true
 	c.send(http.StatusOK, c.api.document)
 	return nil, nil
 }

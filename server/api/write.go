@@ -20,6 +20,9 @@ func (c *call) admit(v *fsm.View) error {
 		return err
 	}
 	c.session, c.tenant = s, c.route.tenantOf(s)
+	if err := c.charge(s); err != nil {
+		return err
+	}
 	if err := c.api.tokens.Allow(s.Token.Accessor, c.start); err != nil {
 		return err
 	}
@@ -131,6 +134,9 @@ func (c *call) answerWrite() error {
 		return err
 	}
 	if err := c.settle(); err != nil {
+		if s, ok := answer.(wiper); ok {
+			s.wipe()
+		}
 		return err
 	}
 	return c.answer(answer, nil)
@@ -158,7 +164,8 @@ func (c *call) inView(try func(*fsm.View) error) error {
 	return try(v)
 }
 
-// prepare admits the request and binds its receipt to tenant, identity, key, route and body.
+// prepare admits the request and binds its receipt to tenant, identity, accessor, key, route and body. The accessor is what nobody can
+// choose: whoever makes a token names it as they like, and must not be given what another token of that name was answered.
 func (c *call) prepare(v *fsm.View) error {
 	if err := c.admit(v); err != nil {
 		return err
@@ -170,7 +177,7 @@ func (c *call) prepare(v *fsm.View) error {
 	t := c.session.Token
 	receipt := &fsm.ReceiptKey{}
 	mac := c.api.opt.Keys.MAC
-	if receipt.Key, err = mac(v, c.tenant, "receipt key", t.Tenant[:], []byte(t.Identity), []byte(c.key)); err != nil {
+	if receipt.Key, err = mac(v, c.tenant, "receipt key", t.Tenant[:], []byte(t.Identity), []byte(t.Accessor), []byte(c.key)); err != nil {
 		return err
 	}
 	if receipt.Request, err = mac(v, c.tenant, "receipt request", []byte(c.route.method), []byte(c.route.pattern), []byte(c.path),

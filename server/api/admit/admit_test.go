@@ -1,7 +1,6 @@
 package admit_test
 
 import (
-	"context"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -34,21 +33,73 @@ func TestRateForgetsUnderAFloodButNotAtOnce(t *testing.T) {
 	require.Error(t, r.Allow("a", at), "the generation before is still known")
 }
 
-func TestQueueLetsSomeWaitAndRefusesTheRestAtOnce(t *testing.T) {
+func TestQueueLetsSomeWaitAMomentAndRefusesTheRestAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := admit.NewQueue("tests", 1, 1)
-		require.NoError(t, q.Enter(t.Context()))
-		entered := make(chan error, 1)
-		go func() { entered <- q.Enter(t.Context()) }()
+		first, err := q.Enter(t.Context())
+		require.NoError(t, err)
+		entered := make(chan *admit.Place, 1)
+		go func() {
+			p, err := q.Enter(t.Context())
+			require.NoError(t, err)
+			entered <- p
+		}()
 		synctest.Wait()
-		require.True(t, fault.Is(q.Enter(t.Context()), fault.NotDone), "the waiting room is full")
-		q.Leave()
-		require.NoError(t, <-entered)
-
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		require.True(t, fault.Is(q.Enter(ctx), fault.NotDone), "the wait has an end")
-		q.Leave()
-		require.NoError(t, q.Enter(t.Context()))
+		refused(t, q, 0)
+		first.Leave()
+		second := <-entered
+		refused(t, q, time.Second)
+		second.Leave()
+		_, err = q.Enter(t.Context())
+		require.NoError(t, err)
 	})
+}
+
+// refused asserts that there is no place for one more, and how long it takes to say so.
+func refused(t *testing.T, q *admit.Queue, after time.Duration) {
+	t.Helper()
+	start := time.Now()
+	_, err := q.Enter(t.Context())
+	require.True(t, fault.Is(err, fault.NotDone))
+	require.Equal(t, after, time.Since(start))
+}
+
+func TestOneOwnerLeavesAQuarterOfTheQueueToOthers(t *testing.T) {
+	q := admit.NewQueue("tests", 4, 0)
+	var held []*admit.Place
+	enter := func(owner string) error {
+		p, err := q.Enter(t.Context())
+		require.NoError(t, err)
+		if err = p.Charge(owner); err != nil {
+			p.Leave()
+			return err
+		}
+		require.NoError(t, p.Charge(owner), "a place is counted once")
+		held = append(held, p)
+		return nil
+	}
+	for range 3 {
+		require.NoError(t, enter("flood"))
+	}
+	require.True(t, fault.Is(enter("flood"), fault.NotDone))
+	require.NoError(t, enter("other"))
+	for _, p := range held {
+		p.Leave()
+	}
+	for range 3 {
+		require.NoError(t, enter("flood"), "what was left is free again")
+	}
+	one, err := admit.NewQueue("tests", 1, 0).Enter(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, one.Charge("any"), "of one place the share is one")
+}
+
+func TestBytesAreBoundedInAllAndForEach(t *testing.T) {
+	b := admit.NewBytes("tests", 100, 60)
+	require.NoError(t, b.Take("a", 60))
+	require.True(t, fault.Is(b.Take("a", 1), fault.NotDone))
+	require.NoError(t, b.Take("b", 40))
+	require.True(t, fault.Is(b.Take("c", 1), fault.NotDone))
+	b.Give("a", 60)
+	require.NoError(t, b.Take("c", 60))
 }
