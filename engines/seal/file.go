@@ -49,7 +49,8 @@ type File struct {
 // OpenFile reads the key at path. It refuses what is not a regular file of exactly 32 bytes, mode 0600 or stricter, owned by the
 // process's user or root; a missing file is never made.
 func OpenFile(path string) (*File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_CLOEXEC, 0)
+	// a FIFO would hold a start up until someone writes to it: it is opened at once, and refused below
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fault.New(fault.Invalid, "the KEK file %s does not exist: copy it from where it is kept, or make one for a new cluster with `trstctl operator keygen %s`", path, path)

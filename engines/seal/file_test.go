@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -64,6 +66,22 @@ func TestABadlyKeptKeyIsRefused(t *testing.T) {
 		require.NoError(t, os.Chown(p, 12345, 0))
 		_, err := OpenFile(p)
 		require.ErrorContains(t, err, "chown")
+	}
+}
+
+func TestAPipeIsRefusedWithoutWaitingForAWriter(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, syscall.Mkfifo(path, 0o600))
+	opened := make(chan error, 1)
+	go func() {
+		_, err := OpenFile(path)
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		require.ErrorContains(t, err, "not a regular file")
+	case <-time.After(10 * time.Second):
+		t.Fatal("it waits for a writer")
 	}
 }
 
