@@ -71,20 +71,12 @@ func (c *creation) guards(v *fsm.View, entry *fsm.Entry, creator Session) error 
 	if err := guard(v, entry, creator); err != nil {
 		return err
 	}
-	theirs, err := c.policies.Guards(v, creator.Tenant, creator.Policies)
-	if err != nil {
-		return err
-	}
-	ours, err := c.policies.Guards(v, c.target, c.grant.Policies)
-	if err != nil {
+	if err := c.guardPolicies(v, entry, creator.Token, Token{Tenant: c.target, Policies: c.grant.Policies}); err != nil {
 		return err
 	}
 	tenant, err := fsm.GuardOf(v, c.target, "tenant")
-	if err != nil {
-		return err
-	}
-	entry.Guard(append(append(theirs, ours...), tenant)...)
-	return nil
+	entry.Guard(tenant)
+	return err
 }
 
 func (c *creation) issue(v *fsm.View, entry *fsm.Entry, parent *Token, now fsm.Time) error {

@@ -32,7 +32,7 @@ type Grant struct {
 // decideGrant checks the form of a grant and fills in what was left out.
 func decideGrant(g Grant) (Grant, error) {
 	if g.Name != "" && !validName(g.Name) {
-		return Grant{}, fault.Bad("name", "a token's name has 1 to %d letters, digits and . _ @ + / -, begins with a letter or digit, and is not \"root\"", maxName)
+		return Grant{}, fault.Bad("name", "a token's name has 1 to %d letters, digits and . _ @ + / -, begins with a letter or digit, and is neither \"root\" nor \"init\"", maxName)
 	}
 	if err := checkPolicies(g.Policies); err != nil {
 		return Grant{}, err
@@ -63,9 +63,10 @@ func checkTTL(field string, d time.Duration) error {
 	return nil
 }
 
-// validName keeps names apart from the identities that this package gives: "root" and "token:…".
+// validName keeps names apart from the identities that nobody may choose: "root", "init", and all with a colon ("token:…",
+// "node:…", "joiner:…", "system:…").
 func validName(s string) bool {
-	if len(s) > maxName || s == "root" || !alphanumeric(s[0]) {
+	if len(s) > maxName || s == "root" || s == "init" || !alphanumeric(s[0]) {
 		return false
 	}
 	return !slices.ContainsFunc([]byte(s), func(c byte) bool {

@@ -57,7 +57,7 @@ func TestDecideGrant(t *testing.T) {
 func TestNamesAreNotMistakenForOtherIdentities(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"ci": true, "Ann.Smith@example.org": true, "deploy/eu-west_1+a": true, "9": true, strings.Repeat("a", 64): true,
-		"": false, "root": false, "token:acc_x": false, "a b": false, " root": false, "-a": false, "r\u043e\u043et": false, "a\x00": false,
+		"": false, "root": false, "init": false, "token:acc_x": false, "node:n1": false, "system:token-sweeper": false, "joiner:n2": false, "roots": true, "initial": true, "a b": false, " root": false, "-a": false, "r\u043e\u043et": false, "a\x00": false,
 		"a\n": false, strings.Repeat("a", 65): false,
 	} {
 		require.Equal(t, ok, name != "" && validName(name), "%q", name)

@@ -4,7 +4,8 @@
 //   - A token is alive only while all its ancestors are: a revocation is one event, whatever the size of the tree, and
 //     kills every descendant at the index it is applied at.
 //   - A child is bounded by its parent in policies, tenant, expiry and maximum expiry, when it is made and whenever it is
-//     renewed; the entry that says so guards the whole chain and the policies it was judged by.
+//     renewed; the entry that says so guards the whole chain and the policies it was judged by. In between, whoever widens a
+//     policy widens every token that names it, also one whose parent does not: that one is not renewed any more.
 //   - The secret form is stored nowhere. A hash of it is, and for a repetition of the request that made it the answer, sealed
 //     under the tenant's key and the request's Idempotency-Key; a revocation destroys that answer.
 //   - An accessor never authenticates.
@@ -100,7 +101,8 @@ func (e *Engine) Create(ctx context.Context, req fsm.Request, creator Session, g
 }
 
 // Renew moves the expiry of a live token to ttl from now, within its maximum and its parent's expiry. It never shortens a
-// life. ttl 0 stands for the lifetime it was created with. A token that is not alive is fault.NotFound.
+// life. ttl 0 stands for the lifetime it was created with. A token that is not alive is fault.NotFound; one that may do more than
+// its parent by now, or names a policy that was deleted, is fault.Denied.
 func (e *Engine) Renew(ctx context.Context, req fsm.Request, ref Ref, ttl time.Duration) (Token, error) {
 	if err := checkTTL("ttl", ttl); err != nil {
 		return Token{}, err
@@ -128,6 +130,9 @@ func (e *Engine) renew(v *fsm.View, entry *fsm.Entry, ref Ref, ttl time.Duration
 		return noToken(ref)
 	}
 	expires, err := decideRenewal(at.Token, s.parent(), at.Life, ttl, now)
+	if err == nil {
+		err = e.stillBounded(v, entry, at.Token, s.parent())
+	}
 	if err != nil {
 		return err
 	}
@@ -139,6 +144,33 @@ func (e *Engine) renew(v *fsm.View, entry *fsm.Entry, ref Ref, ttl time.Duration
 		return fmt.Errorf("encode the answer of a renewal: %w", err)
 	}
 	return guard(v, entry, s.session(at.Token))
+}
+
+// stillBounded judges a token's policies as they are now by its parent's, and guards both. An orphan has no bound.
+func (e *Engine) stillBounded(v *fsm.View, entry *fsm.Entry, t Token, parent *Token) error {
+	if parent == nil {
+		return nil
+	}
+	within, err := e.policies.Within(v, t.Tenant, t.Policies, parent.Tenant, parent.Policies)
+	if err == nil && !within {
+		err = fault.New(fault.Denied, "token %s may do more than its parent by now, since a policy of either changed: create a new one", t.Accessor)
+	}
+	if err != nil {
+		return err
+	}
+	return e.guardPolicies(v, entry, t, *parent)
+}
+
+// guardPolicies holds the entry to what the policies of some tokens say.
+func (e *Engine) guardPolicies(v *fsm.View, entry *fsm.Entry, tokens ...Token) error {
+	for _, t := range tokens {
+		guards, err := e.policies.Guards(v, t.Tenant, t.Policies)
+		if err != nil {
+			return err
+		}
+		entry.Guard(guards...)
+	}
+	return nil
 }
 
 // Revoke ends a token and all its descendants. One that does not exist or was revoked itself is fault.NotFound.

@@ -213,6 +213,39 @@ func TestRenew(t *testing.T) {
 	require.True(t, fault.Is(err, fault.Invalid))
 }
 
+// TestAChildThatOutgrewItsParentIsNotRenewed: a policy that was widened widens every token that names it, for as long as it lives.
+func TestAChildThatOutgrewItsParentIsNotRenewed(t *testing.T) {
+	r := newRig(t)
+	a := r.create(r.root.Secret, Grant{Policies: []string{"a"}}, acme)
+	ref := a.Ref()
+	wide, secret := draft(Grant{Policies: []string{"ab"}, TTL: time.Minute, MaxTTL: time.Hour}, &a.Token, fsm.At(r.clock.Now()))
+	wide.Parent = &ref // its policy said "a" when it was made
+	r.propose(acme, wide)
+	proposed := r.log.proposed
+	_, err := r.renew(Ref{acme, wide.Accessor}, time.Hour)
+	require.True(t, fault.Is(err, fault.Denied), "%v", err)
+	require.ErrorContains(t, err, "more than its parent")
+	require.Equal(t, proposed, r.log.proposed)
+	r.login(secret)
+	orphan := r.create(r.root.Secret, Grant{Policies: []string{"ab"}, TTL: time.Minute, Orphan: true}, acme)
+	_, err = r.renew(orphan.Ref(), time.Hour)
+	require.NoError(t, err, "an orphan has no bound")
+}
+
+func TestWhatARenewalRestsOnIsGuarded(t *testing.T) {
+	for _, policy := range []string{"policy/a", "policy/ab"} {
+		r := newRig(t)
+		parent := r.create(r.root.Secret, Grant{Policies: []string{"ab"}}, acme)
+		child := r.create(parent.Secret, Grant{Policies: []string{"a"}, TTL: time.Minute}, acme)
+		r.clock.advance(time.Second)
+		r.log.before = func() { r.propose(acme, touched{policy}) }
+		proposed := r.log.proposed
+		_, err := r.renew(child.Ref(), time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, proposed+3, r.log.proposed, "%s: the touch, the miss, the second attempt", policy)
+	}
+}
+
 func TestARepeatedRenewalAnswersTheSame(t *testing.T) {
 	r := newRig(t)
 	a := r.create(r.root.Secret, Grant{TTL: time.Hour}, acme)
