@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -73,7 +74,8 @@ func (a *addresses) configured(id string) string {
 	}
 	for _, s := range r.GetConfiguration().Configuration().Servers {
 		if string(s.ID) == id {
-			return string(s.Address)
+			_, addr, _ := strings.Cut(string(s.Address), "@")
+			return addr
 		}
 	}
 	return ""

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
 )
 
 const (
@@ -15,6 +16,7 @@ const (
 	tick       = 200 * time.Millisecond
 	closeBy    = 1000 // entries behind which a node counts as caught up
 	raftChange = 5 * time.Second
+	yieldEvery = 5 * time.Second
 )
 
 // shapeMembers is the leader's worker that makes Raft's configuration follow the state: granted nodes become non-voters, those that
@@ -52,8 +54,7 @@ func (n *Node) shape(ctx context.Context, steadyFor map[string]int) error {
 		delete(configured, m.ID)
 		switch {
 		case !in:
-			errs = append(errs, n.raft.AddNonvoter(raft.ServerID(m.ID), raft.ServerAddress(m.Cluster), 0, raftChange).Error())
-			n.log.Info("node became a non-voter", "member", m.ID)
+			errs = append(errs, n.configure("node became a non-voter", m.ID, n.raft.AddNonvoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Cluster), 0, raftChange)))
 		case s.Suffrage != raft.Voter:
 			errs = append(errs, n.promote(ctx, m, steadyFor))
 		}
@@ -62,8 +63,7 @@ func (n *Node) shape(ctx context.Context, steadyFor map[string]int) error {
 		return err // the founding is under way: the first member is not in the state yet
 	}
 	for id := range configured {
-		errs = append(errs, n.raft.RemoveServer(raft.ServerID(id), 0, raftChange).Error())
-		n.log.Info("node was removed", "member", id)
+		errs = append(errs, n.configure("node was removed", id, n.raft.RemoveServer(raft.ServerID(id), 0, raftChange)))
 	}
 	return errors.Join(append(errs, n.raiseVersion(ctx, v, all))...)
 }
@@ -81,27 +81,58 @@ func (n *Node) promote(ctx context.Context, m Member, steadyFor map[string]int) 
 	if err := n.proved(ctx, m.ID); err != nil {
 		return err
 	}
-	n.log.Info("node became a voter", "member", m.ID)
-	return n.raft.AddVoter(raft.ServerID(m.ID), raft.ServerAddress(m.Cluster), 0, raftChange).Error()
+	return n.configure("node became a voter", m.ID, n.raft.AddVoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Cluster), 0, raftChange))
+}
+
+// configure waits for a change of Raft's configuration and says what it was.
+func (n *Node) configure(what, id string, f raft.IndexFuture) error {
+	err := n.await(f)
+	if err == nil {
+		n.log.Info(what, "member", id)
+	}
+	return err
 }
 
 // raiseVersion switches the cluster to a newer version when every member has announced that it reads it.
 func (n *Node) raiseVersion(ctx context.Context, v *fsm.View, all []Member) error {
 	row, _, err := genesis(v)
-	if err != nil || len(all) == 0 {
+	if err != nil || leastReadable(all) <= row.Version {
 		return err
 	}
-	least := all[0].Readable
+	_, err = n.ledger.Commit(ctx, n.own(), "cluster/version", decideVersion)
+	return err
+}
+
+// decideVersion guards every member: one that joins or changes its binary meanwhile has it decided again.
+func decideVersion(v *fsm.View, e *fsm.Entry) error {
+	all, err := Members(v)
+	if err != nil {
+		return err
+	}
 	for _, m := range all {
-		least = min(least, m.Readable)
+		if err := guard(v, e, memberStream(m.ID)); err != nil {
+			return err
+		}
 	}
-	if least <= row.Version {
-		return nil
-	}
-	_, err = n.ledger.Commit(ctx, n.own(), "cluster/version", func(v *fsm.View, e *fsm.Entry) error {
+	row, _, err := genesis(v)
+	if least := leastReadable(all); err == nil && least > row.Version {
 		e.Add(VersionRaised{Version: least})
-		return nil
-	})
+	}
+	return err
+}
+
+func leastReadable(all []Member) (least uint32) {
+	for i, m := range all {
+		if i == 0 || m.Readable < least {
+			least = m.Readable
+		}
+	}
+	return least
+}
+
+func guard(v *fsm.View, e *fsm.Entry, stream string) error {
+	g, err := fsm.GuardOf(v, fsm.RootTenant, stream)
+	e.Guard(g)
 	return err
 }
 
@@ -113,9 +144,10 @@ func (n *Node) own() fsm.Request {
 // yieldIfUnfit hands leadership over when this node is sealed or its clock is far from the others'. If nobody can take it, it
 // keeps it: a sealed leader still replicates.
 func (n *Node) yieldIfUnfit(ctx context.Context) {
-	if n.keys.Unsealed() && !n.clock.wrong() {
+	if n.keys.Unsealed() && !n.clock.wrong() || uptime()-n.yielded < yieldEvery {
 		return
 	}
+	n.yielded = uptime()
 	if to, err := n.Transfer(ctx, ""); err == nil {
 		n.log.Warn("leadership handed over: this node is sealed or its clock is wrong", "to", to)
 	}
@@ -175,10 +207,11 @@ func (n *Node) record(ctx context.Context, m Member) error {
 		if known.PublicKey != m.PublicKey {
 			return errors.New("a member's key does not change")
 		}
-		g, err := fsm.GuardOf(v, fsm.RootTenant, memberStream(m.ID))
-		e.Guard(g)
+		if row, _, err := genesis(v); err != nil || m.Readable < row.Version {
+			return fault.New(fault.Denied, "the cluster is at version %d, the node's binary reads up to %d", row.Version, m.Readable).Because(err)
+		}
 		e.Add(Announced{Member: m})
-		return err
+		return guard(v, e, memberStream(m.ID))
 	})
 	return err
 }

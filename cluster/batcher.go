@@ -32,14 +32,18 @@ type batcher struct {
 	store *fsm.Store
 	log   *slog.Logger
 	clock func() (fsm.Time, error) // refuses when this node's clock cannot be the cluster's
+	await func(raft.Future) error
+	fail  func(error) // ends the node
 
 	ordinary chan *proposal
 	urgent   chan *proposal // revocations and operators' calls pass the others
 	shares   shares         // of what waits in both
 	slots    chan struct{}
 	flying   atomic.Int32
-	progress atomic.Int64 // when a batch was last settled, or the first of those in flight was sent; Unix ns
+	settled  atomic.Uint64 // batches
+	barred   atomic.Uint64 // batches that were refused in a row because a transfer of leadership is under way
 	open     sync.WaitGroup
+	ended    chan struct{} // closed when nothing is taken from the queues any more
 }
 
 const (
@@ -56,9 +60,9 @@ type proposal struct {
 	done   chan fsm.Outcome
 }
 
-func newBatcher(r *raft.Raft, s *fsm.Store, log *slog.Logger, clock func() (fsm.Time, error)) *batcher {
-	return &batcher{raft: r, store: s, log: log, clock: clock, ordinary: make(chan *proposal, queueEntries),
-		urgent: make(chan *proposal, queueEntries), slots: make(chan struct{}, inFlight)}
+func newBatcher(n *Node) *batcher {
+	return &batcher{raft: n.raft, store: n.store, log: n.log, clock: n.now, await: n.await, fail: n.fail, ordinary: make(chan *proposal, queueEntries),
+		urgent: make(chan *proposal, queueEntries), slots: make(chan struct{}, inFlight), ended: make(chan struct{})}
 }
 
 type urgentKey struct{}
@@ -86,11 +90,23 @@ func (b *batcher) propose(ctx context.Context, e *fsm.Entry) (fsm.Receipt, error
 	select {
 	case o := <-p.done:
 		return o.Receipt, o.Err
+	case <-b.ended:
+		return b.withdraw(p, errors.New("the node is stopping"))
 	case <-ctx.Done():
-		if p.state.CompareAndSwap(waiting, withdrawn) {
-			return fsm.Receipt{}, fault.New(fault.NotDone, "the request waited too long: nothing was done").Because(context.Cause(ctx)).After(time.Second)
-		}
-		return fsm.Receipt{}, unknown(context.Cause(ctx))
+		return b.withdraw(p, context.Cause(ctx))
+	}
+}
+
+// withdraw gives a proposal up: it has no effect unless it was sent already.
+func (b *batcher) withdraw(p *proposal, cause error) (fsm.Receipt, error) {
+	if p.state.CompareAndSwap(waiting, withdrawn) {
+		return fsm.Receipt{}, fault.New(fault.NotDone, "the request waited too long, or the node is stopping: nothing was done").Because(cause).After(time.Second)
+	}
+	select {
+	case o := <-p.done: // it was answered at the same moment
+		return o.Receipt, o.Err
+	default:
+		return fsm.Receipt{}, unknown(cause)
 	}
 }
 
@@ -138,9 +154,7 @@ func (b *batcher) run(ctx context.Context) error {
 		b.dispatch(batch)
 	}
 	b.open.Wait()
-	for p := b.poll(); p != nil; p = b.poll() {
-		b.refuse([]*proposal{p}, notLeading())
-	}
+	close(b.ended)
 	return nil
 }
 
@@ -202,24 +216,22 @@ func (b *batcher) dispatch(batch []*proposal) {
 		return
 	}
 	b.open.Add(1)
-	if b.flying.Add(1) == 1 {
-		b.progress.Store(time.Now().UnixNano())
-	}
+	b.flying.Add(1)
 	go func() {
 		defer b.open.Done()
 		b.settle(batch, f)
-		b.progress.Store(time.Now().UnixNano())
+		b.settled.Add(1)
 		b.flying.Add(-1)
 		<-b.slots
 	}()
 }
 
-// stuck returns for how long batches have been in flight without one being settled.
-func (b *batcher) stuck() time.Duration {
+// standing returns a number that stays the same while batches are in flight and none is settled, 0 when there are none.
+func (b *batcher) standing() uint64 {
 	if b.flying.Load() == 0 {
 		return 0
 	}
-	return time.Since(time.Unix(0, b.progress.Load()))
+	return b.settled.Load() + 1
 }
 
 // claim marks proposals as sent; those whose callers have left drop out.
@@ -253,6 +265,9 @@ func (b *batcher) submit(batch *[]*proposal) (raft.ApplyFuture, error) {
 			return nil, nil
 		}
 		data = marshal(*batch, term, at)
+		if err := b.store.Rehearse(term, data); err != nil { // each can be applied alone, not all of them
+			return nil, fmt.Errorf("batch cannot be applied: %w", err)
+		}
 	}
 	return b.raft.Apply(data, enqueueTime), nil
 }
@@ -291,7 +306,12 @@ func (b *batcher) refuse(batch []*proposal, err error) {
 
 // settle tells the callers what became of their entries.
 func (b *batcher) settle(batch []*proposal, f raft.ApplyFuture) {
-	err := f.Error()
+	err := b.await(f)
+	if errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		b.barred.Add(1)
+	} else {
+		b.barred.Store(0)
+	}
 	if err == nil {
 		if failed, ok := f.Response().(error); ok {
 			err = failed
@@ -303,8 +323,9 @@ func (b *batcher) settle(batch []*proposal, f raft.ApplyFuture) {
 	}
 	outcomes, _ := f.Response().([]fsm.Outcome)
 	for i, p := range batch {
-		if i >= len(outcomes) { // a skipped entry with a waiting caller: the state machine stops itself
+		if i >= len(outcomes) {
 			p.done <- fsm.Outcome{Err: unknown(errors.New("the entry was skipped"))}
+			b.fail(errors.New("an entry with a waiting caller was skipped: the tables are ahead of the log; see OPERATIONS.md, state machine stopped"))
 			continue
 		}
 		if errors.Is(outcomes[i].Err, fsm.ErrDropped) {

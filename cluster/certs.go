@@ -124,7 +124,7 @@ func (n *Node) renewCertificates(ctx context.Context) error {
 func (c *certificates) due(now time.Time, self Self) bool {
 	for _, p := range []*tls.Certificate{c.node.Load(), c.api.Load()} {
 		life := p.Leaf.NotAfter.Sub(p.Leaf.NotBefore)
-		if now.After(p.Leaf.NotBefore.Add(life * 2 / 3)) {
+		if now.Before(p.Leaf.NotBefore) || now.After(p.Leaf.NotBefore.Add(life*2/3)) {
 			return true
 		}
 	}

@@ -49,14 +49,17 @@ type fixture struct {
 	t       *testing.T
 	dir     string
 	kek     string
+	change  func(*cluster.Config)
 	nodes   map[string]*node
 	configs map[string]cluster.Config
 }
 
 func (f *fixture) config(id string) cluster.Config {
 	addr := freeAddress(f.t)
-	return cluster.Config{Dir: filepath.Join(f.dir, id), Listen: addr, Self: cluster.Self{Cluster: addr, API: addr, Version: "test"},
+	c := cluster.Config{Dir: filepath.Join(f.dir, id), Listen: addr, Self: cluster.Self{Cluster: addr, API: addr, Version: "test"},
 		LogStore: "bolt", Log: slog.New(slog.DiscardHandler)}
+	f.change(&c)
+	return c
 }
 
 func freeAddress(t *testing.T) string {
@@ -124,8 +127,21 @@ func (f *fixture) commit(n *node, events func(*fsm.View) []fsm.Event) {
 }
 
 // found makes a cluster of three.
-func found(t *testing.T) *fixture {
-	f := &fixture{t: t, dir: t.TempDir(), nodes: map[string]*node{}, configs: map[string]cluster.Config{}}
+func found(t *testing.T) *fixture { return foundWith(t, func(*cluster.Config) {}) }
+
+func foundWith(t *testing.T, change func(*cluster.Config)) *fixture {
+	f := aloneWith(t, change)
+	n := f.nodes["n1"]
+	f.join(n, "n2")
+	f.join(n, "n3")
+	return f
+}
+
+// alone makes a cluster of one.
+func alone(t *testing.T) *fixture { return aloneWith(t, func(*cluster.Config) {}) }
+
+func aloneWith(t *testing.T, change func(*cluster.Config)) *fixture {
+	f := &fixture{t: t, dir: t.TempDir(), nodes: map[string]*node{}, configs: map[string]cluster.Config{}, change: change}
 	t.Cleanup(f.end)
 	f.kek = filepath.Join(f.dir, "kek")
 	require.NoError(t, seal.Keygen(f.kek))
@@ -142,8 +158,6 @@ func found(t *testing.T) *fixture {
 		return e
 	})
 	f.commit(n, func(v *fsm.View) []fsm.Event { e, err := founding.Events(v, n.keys); require.NoError(t, err); return e })
-	f.join(n, "n2")
-	f.join(n, "n3")
 	return f
 }
 

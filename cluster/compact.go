@@ -23,56 +23,93 @@ const (
 func (n *Node) compact(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pause(ctx, time.Second)
-		written := n.logs.written.Load()
-		if written < snapshotEvery {
+		if n.logs.written.Load() < n.cfg.snapshotEvery() {
 			continue
 		}
-		if err := n.setTrailing(written); err != nil {
-			return err
-		}
-		err := n.raft.Snapshot().Error()
-		if err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		if err := n.snapshot(); err != nil {
 			n.log.Warn("snapshot not taken, will retry", "err", err)
 			pause(ctx, 10*time.Second)
-			continue
 		}
-		n.logs.written.Add(-written)
 	}
 	return nil
 }
 
+func (n *Node) snapshot() error {
+	written, last := n.logs.written.Load(), n.raft.LastIndex()
+	if err := n.setTrailing(written, last); err != nil {
+		return err
+	}
+	if err := n.await(n.raft.Snapshot()); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+		return err
+	}
+	n.lastSnapshot = last
+	n.logs.written.Add(-written)
+	return nil
+}
+
 // setTrailing converts the bytes to keep into a count, by the average since the last snapshot.
-func (n *Node) setTrailing(written int64) error {
-	last := n.raft.LastIndex()
-	entries := max(last-min(n.lastSnapshot.Swap(last), last), 1)
+func (n *Node) setTrailing(written int64, last uint64) error {
+	entries := max(last-min(n.lastSnapshot, last), 1)
 	cfg := n.raft.ReloadableConfig()
-	cfg.TrailingLogs = max(uint64(trailingBytes/max(written/int64(entries), 1)), 128)
+	cfg.TrailingLogs = max(uint64(n.cfg.trailing()/max(written/int64(entries), 1)), 128)
 	return n.raft.ReloadConfig(cfg)
 }
 
-// align brings the tables to where Raft expects them before it starts. Raft does not restore at a start (the tables are durable), so
-// tables that were moved aside, or that stand before the latest snapshot, are filled from it here.
-func align(store *fsm.Store, snaps raft.SnapshotStore, lastLog uint64) (base uint64, err error) {
+// align brings tables and log to where Raft expects them before it starts, and returns the index of the latest snapshot. Raft does not
+// restore at a start (the tables are durable), so tables that were moved aside, or that stand before the latest snapshot, are filled from
+// it here; and a log that ends before it, because a crash came between a snapshot from the leader and the removal of what it
+// covers, is emptied.
+func (n *Node) align(snaps raft.SnapshotStore) (base uint64, err error) {
 	list, err := snaps.List()
 	if err != nil {
 		return 0, fmt.Errorf("list snapshots: %w", err)
 	}
 	if len(list) > 0 {
 		base = list[0].Index
-		if err := catchUp(store, snaps, list[0].ID); err != nil {
+		if err := catchUp(n.store, snaps, list[0]); err != nil {
 			return 0, err
 		}
 	}
-	if store.Applied() > max(lastLog, base) {
-		return 0, fault.New(fault.Corrupt, "the tables stand at index %d but the Raft log ends at %d: a part of the log was lost; "+
-			"move the data directory aside and join as a new node", store.Applied(), max(lastLog, base))
+	first, last, err := n.bounds()
+	if err != nil {
+		return 0, err
 	}
-	return base, nil
+	if last < base && last > 0 {
+		if err := n.logs.DeleteRange(first, last); err != nil {
+			return 0, err
+		}
+		first, last = 0, 0
+	}
+	return base, contiguous(n.store.Applied(), base, first, last)
 }
 
-// catchUp restores the snapshot when what it holds is ahead of the tables; its own content says so, not Raft's description.
-func catchUp(store *fsm.Store, snaps raft.SnapshotStore, id string) error {
-	_, r, err := snaps.Open(id)
+func (n *Node) bounds() (first, last uint64, err error) {
+	if first, err = n.logs.FirstIndex(); err == nil {
+		last, err = n.logs.LastIndex()
+	}
+	return first, last, err
+}
+
+// contiguous names a state whose parts do not join.
+func contiguous(applied, base, first, last uint64) error {
+	switch {
+	case applied > max(last, base):
+		return fault.New(fault.Corrupt, "the tables stand at index %d but the Raft log ends at %d: a part of the log was lost; "+
+			"move the data directory aside and join as a new node", applied, max(last, base))
+	case first > max(applied, base)+1:
+		return fault.New(fault.Corrupt, "the Raft log begins at index %d but the tables stand at %d: what lies between was lost; "+
+			"move the data directory aside and join as a new node", first, max(applied, base))
+	}
+	return nil
+}
+
+// catchUp restores a snapshot that is ahead of the tables. Its own content says whether it is, where that matters: a restored backup has an
+// index in Raft's description that is higher.
+func catchUp(store *fsm.Store, snaps raft.SnapshotStore, at *raft.SnapshotMeta) error {
+	if store.Applied() >= at.Index {
+		return nil
+	}
+	_, r, err := snaps.Open(at.ID)
 	if err != nil {
 		return fmt.Errorf("open snapshot: %w", err)
 	}
@@ -83,7 +120,7 @@ func catchUp(store *fsm.Store, snaps raft.SnapshotStore, id string) error {
 	if index <= store.Applied() {
 		return nil
 	}
-	_, r, err = snaps.Open(id)
+	_, r, err = snaps.Open(at.ID)
 	if err != nil {
 		return fmt.Errorf("open snapshot: %w", err)
 	}

@@ -2,9 +2,7 @@ package cluster
 
 import (
 	"context"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -15,10 +13,7 @@ import (
 // A round of ConfirmTerm shows that this node leads: a majority of the voters answers, to a question that was sent after
 // everything that waits for the round had arrived, that it is still in the leader's term. raft.VerifyLeader does not show
 // that: a heartbeat that was in flight while this process was paused counts there.
-const (
-	confirmTime = time.Second
-	clockLimit  = 5 * time.Minute
-)
+const confirmTime = time.Second
 
 type confirmRequest struct {
 	Term uint64 `cbor:"1,keyasint"`
@@ -40,20 +35,30 @@ func (n *Node) confirm(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	index := n.raft.CommitIndex()
-	voters, self := n.voters()
-	need := (len(voters)+self)/2 + 1 - self
-	if need > 0 {
-		ctx, cancel := context.WithTimeout(ctx, confirmTime)
-		defer cancel()
-		if err := n.poll(ctx, term, voters, need); err != nil {
-			return 0, err
-		}
-	}
-	if n.raft.CurrentTerm() != term || n.raft.State() != raft.Leader {
-		return 0, notLeading()
+	if err := n.leadsIn(ctx, term); err != nil {
+		return 0, err
 	}
 	return index, nil
 }
+
+// leadsIn shows that this node leads in a term, by a majority that has heard of no later one.
+func (n *Node) leadsIn(ctx context.Context, term uint64) error {
+	voters, self := n.voters()
+	if need := (len(voters)+self)/2 + 1 - self; need > 0 {
+		ctx, cancel := context.WithTimeout(ctx, confirmTime)
+		defer cancel()
+		if err := n.poll(ctx, term, voters, need); err != nil {
+			return err
+		}
+	}
+	if n.raft.CurrentTerm() != term || n.raft.State() != raft.Leader {
+		return notLeading()
+	}
+	return nil
+}
+
+// majority is leadsIn for the watchdog, also before the term was opened.
+func (n *Node) majority(ctx context.Context) error { return n.leadsIn(ctx, n.raft.CurrentTerm()) }
 
 // opened returns the term in which this node leads and whose opening entry has been applied.
 func (n *Node) opened() (uint64, error) {
@@ -90,38 +95,18 @@ func (n *Node) poll(ctx context.Context, term uint64, voters []string, need int)
 			replies <- r
 		}()
 	}
-	clocks := []int64{time.Now().UnixNano()}
 	for left := len(voters); left >= need && need > 0; left-- {
 		switch r := <-replies; {
 		case r.Term > term:
 			return notLeading()
 		case r.Term == term:
 			need--
-			clocks = append(clocks, r.Clock)
 		}
 	}
 	if need > 0 {
 		return fault.New(fault.NotDone, "this node cannot reach a majority of the voters: nothing was done, try again").After(time.Second)
 	}
-	n.clock.judge(clocks)
 	return nil
-}
-
-// clockCheck remembers how far this node's clock is from the median of a majority's.
-type clockCheck struct{ off atomic.Int64 }
-
-func (c *clockCheck) judge(clocks []int64) {
-	slices.Sort(clocks)
-	mid := clocks[len(clocks)/2]
-	if len(clocks)%2 == 0 {
-		mid = clocks[len(clocks)/2-1]/2 + mid/2
-	}
-	c.off.Store(time.Now().UnixNano() - mid)
-}
-
-// wrong reports a clock with which this node must not lead.
-func (c *clockCheck) wrong() bool {
-	return time.Duration(c.off.Load()).Abs() > clockLimit
 }
 
 // rounds lets any number of callers share rounds of one question: a caller that arrives during a round joins the next.

@@ -11,9 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hashicorp/raft"
-
-	"github.com/trstctl/trstctl/cluster/logstore"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -23,12 +20,13 @@ type disk struct {
 	reserve int64 // bytes: below it writes are refused
 	ballast int64 // bytes: a file that is given back when a start needs the space
 	log     *slog.Logger
-
 	free    atomic.Int64
-	writing atomic.Int64 // since when the log store has been writing, Unix ns; 0 when it is not
 }
 
-const stall = 10 * time.Second
+const (
+	look       = 500 * time.Millisecond
+	stallLooks = 20 // at the same write before the disk counts as stalled: ten seconds of this process's own time, not of a pause
+)
 
 func newDisk(dir string, reserve, ballast int64, log *slog.Logger) (*disk, error) {
 	d := &disk{dir: dir, reserve: reserve, ballast: ballast, log: log}
@@ -57,8 +55,7 @@ func (d *disk) look() error {
 // low reports whether the reserve is reached.
 func (d *disk) low() bool { return d.free.Load() < d.reserve }
 
-// run keeps the figures true and lays the ballast again when there is room. It ends the node when a write to the log has
-// been stuck for ten seconds: a leader whose disk stalls would lead for ever.
+// run keeps the figures true and lays the ballast again when there is room.
 func (d *disk) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := d.look(); err != nil {
@@ -67,10 +64,7 @@ func (d *disk) run(ctx context.Context) error {
 		if err := d.layBallast(); err != nil {
 			d.log.Warn("ballast not laid", "err", err)
 		}
-		if since := d.writing.Load(); since != 0 && time.Since(time.Unix(0, since)) > stall {
-			return fmt.Errorf("the disk of %s has not finished a write for %s: the node ends so that another can lead", d.dir, stall)
-		}
-		pause(ctx, 500*time.Millisecond)
+		pause(ctx, look)
 	}
 	return nil
 }
@@ -87,6 +81,29 @@ func (d *disk) layBallast() error {
 		return err
 	}
 	return errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, d.ballast), f.Close())
+}
+
+// watchLog ends the node when a write to the Raft log has failed, since a failed fsync is never tried again, or when one has been stuck
+// for ten seconds: a leader whose disk stalls would lead for ever, as its heartbeats need no disk.
+func (n *Node) watchLog(ctx context.Context) error {
+	t := time.NewTicker(look)
+	defer t.Stop()
+	for seen, times := uint64(0), 0; ; {
+		select {
+		case <-n.logs.failed:
+			return fmt.Errorf("the Raft log in %s: %w", n.cfg.Dir, n.logs.err)
+		case <-t.C:
+		case <-ctx.Done():
+			return nil
+		}
+		now := n.logs.writing()
+		if times++; now == 0 || now != seen {
+			times = 0
+		}
+		if seen = now; times >= stallLooks {
+			return fmt.Errorf("the disk of %s has not finished a write for %s: the node ends so that another can lead", n.cfg.Dir, stallLooks*look)
+		}
+	}
 }
 
 // Writable refuses writes that take space when this node's or a majority's reserve is reached. Deletes, revocations and operators'
@@ -114,22 +131,3 @@ func (n *Node) watchSpace(ctx context.Context) error {
 	}
 	return nil
 }
-
-// pulseStore tells the watchdog when the log store writes, and counts what it has written.
-type pulseStore struct {
-	*logstore.Store
-	disk    *disk
-	written atomic.Int64 // bytes since the last snapshot
-}
-
-func (s *pulseStore) StoreLogs(logs []*raft.Log) error {
-	s.disk.writing.Store(time.Now().UnixNano())
-	defer s.disk.writing.Store(0)
-	for _, l := range logs {
-		s.written.Add(int64(len(l.Data)) + 64)
-	}
-	return s.Store.StoreLogs(logs)
-}
-
-// StoreLog implements raft.LogStore.
-func (s *pulseStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }

@@ -50,7 +50,7 @@ func (e Announced) EventStream() string   { return memberStream(e.Member.ID) }
 func (TokenIssued) EventType() string     { return "cluster.join_token.issued" }
 func (e TokenIssued) EventStream() string { return joinStream(e.Hash) }
 func (Granted) EventType() string         { return "cluster.join.granted" }
-func (e Granted) EventStream() string     { return joinStream(e.Hash) }
+func (e Granted) EventStream() string     { return memberStream(e.Member.ID) } // two tokens for one id: the second grant misses its guard
 func (Removed) EventType() string         { return "cluster.member.removed" }
 func (e Removed) EventStream() string     { return memberStream(e.Node) }
 func (VersionRaised) EventType() string   { return "cluster.version.raised" }

@@ -1,6 +1,10 @@
 package cluster
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // ExpireCertificates replaces both certificates on disk by ones that ended a minute ago.
 func (n *Node) ExpireCertificates() error {
@@ -22,3 +26,17 @@ func (n *Node) ExpireCertificates() error {
 
 // CertificateEnds returns when the node's certificate for the cluster port expires.
 func (n *Node) CertificateEnds() time.Time { return n.certs.node.Load().Leaf.NotAfter }
+
+// FirstLogIndex returns where the Raft log begins.
+func (n *Node) FirstLogIndex() uint64 {
+	first, err := n.stored.FirstIndex()
+	if err != nil {
+		return 0
+	}
+	return first
+}
+
+// CheckStored reads what the daily scan reads.
+func (n *Node) CheckStored(ctx context.Context) error {
+	return errors.Join(n.store.CheckTables(ctx, func() {}), n.stored.Check(ctx, 0))
+}

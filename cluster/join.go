@@ -134,7 +134,7 @@ func (t joinToken) ask(ctx context.Context, key *ecdsa.PrivateKey, self Self) (j
 			var out joinReply
 			err := t.askAt(ctx, addr, in, &out)
 			var f *fault.Error
-			if err == nil || errors.As(err, &f) && f.Kind != fault.NotDone && f.Kind != fault.Unknown {
+			if err == nil || errors.As(err, &f) && f.Kind != fault.NotDone && f.Kind != fault.Unknown && f.Kind != fault.Sealed {
 				return out, err
 			}
 			errs = append(errs[max(0, len(errs)-4):], fmt.Errorf("%s: %w", addr, err))
@@ -282,6 +282,10 @@ func (n *Node) passJoin(ctx context.Context, _ string, body []byte) (any, error)
 	}
 	var out joinReply
 	err := n.peers.get(leader).call(ctx, callJoin, in, &out)
+	var f *fault.Error
+	if err != nil && !errors.As(err, &f) {
+		err = unknown(err) // a joiner repeats that
+	}
 	return out, err
 }
 
@@ -318,6 +322,10 @@ func (n *Node) admit(ctx context.Context, in joinRequest) (joinReply, error) {
 
 func decideGrant(v *fsm.View, e *fsm.Entry, hash [32]byte, m Member) error {
 	row, found, err := joins.Get(v, fsm.K(hash[:]))
+	if err != nil {
+		return err
+	}
+	gone, err := wasRemoved(v, m.ID)
 	switch now := max(v.Now(), fsm.At(time.Now())); {
 	case err != nil:
 		return err
@@ -325,6 +333,8 @@ func decideGrant(v *fsm.View, e *fsm.Entry, hash [32]byte, m Member) error {
 		return fault.New(fault.Denied, "the join token is not known to this cluster, or is for another node")
 	case now > row.Expires:
 		return fault.New(fault.Denied, "the join token has expired: make a new one with `trstctl operator token %s`", row.Node)
+	case row.Spent && gone:
+		return fault.New(fault.Denied, "node %q was removed: its id is never used again", m.ID)
 	case row.Spent && row.Key != m.PublicKey:
 		return fault.New(fault.Denied, "the join token has been used: make a new one with `trstctl operator token %s`", row.Node)
 	case row.Spent:
@@ -336,15 +346,8 @@ func decideGrant(v *fsm.View, e *fsm.Entry, hash [32]byte, m Member) error {
 	if row, found, err := genesis(v); err != nil || !found || row.Version > m.Readable {
 		return fault.New(fault.Denied, "the cluster is at version %d, the node's binary reads up to %d: upgrade it first", row.Version, m.Readable).Because(err)
 	}
-	for _, stream := range []string{joinStream(hash), memberStream(m.ID)} {
-		g, err := fsm.GuardOf(v, fsm.RootTenant, stream)
-		if err != nil {
-			return err
-		}
-		e.Guard(g)
-	}
 	e.Add(Granted{Hash: hash, Member: m})
-	return nil
+	return guard(v, e, memberStream(m.ID))
 }
 
 func (n *Node) reply(ca issuer, m Member, pub any) (joinReply, error) {

@@ -100,36 +100,73 @@ func (n *Node) ask(ctx context.Context, id string) (Status, error) {
 // Remove takes a member out of the cluster for ever. It is refused when the voters that remain could not form a
 // majority of those that answer now.
 func (n *Node) Remove(ctx context.Context, r fsm.Request, id string) error {
-	if err := n.mayRemove(ctx, id); err != nil {
-		return err
-	}
-	_, err := n.ledger.Commit(Urgent(ctx), r, memberStream(id), func(v *fsm.View, e *fsm.Entry) error {
-		_, found, err := member(v, id)
-		if err == nil && !found {
-			err = fault.New(fault.NotFound, "node %q is not a member", id)
-		}
-		e.Add(Removed{Node: id})
-		return err
+	alive := n.answering(ctx)
+	_, err := n.ledger.Commit(Urgent(ctx), r, "members", func(v *fsm.View, e *fsm.Entry) error {
+		return n.decideRemoval(v, e, id, alive)
 	})
 	return err // the leader's worker takes it out of Raft's configuration
 }
 
-func (n *Node) mayRemove(ctx context.Context, id string) error {
-	if id == n.id.Node {
+// answering returns which of the voters answer now, this node too.
+func (n *Node) answering(ctx context.Context) map[string]bool {
+	voters, _ := n.voters()
+	alive, answers := map[string]bool{n.id.Node: true}, make(chan string, len(voters))
+	for _, id := range voters {
+		go func() {
+			if _, err := n.ask(ctx, id); err != nil {
+				id = ""
+			}
+			answers <- id
+		}()
+	}
+	for range voters {
+		alive[<-answers] = true
+	}
+	return alive
+}
+
+// decideRemoval guards all members, so that of two removals decided in one state only one has effect, and waits for the one before
+// to be in Raft's configuration, by which the rest is counted.
+func (n *Node) decideRemoval(v *fsm.View, e *fsm.Entry, id string, alive map[string]bool) error {
+	all, err := Members(v)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, m := range all {
+		known[m.ID] = true
+		if err := guard(v, e, memberStream(m.ID)); err != nil {
+			return err
+		}
+	}
+	switch {
+	case !known[id]:
+		return fault.New(fault.NotFound, "node %q is not a member", id)
+	case id == n.id.Node:
 		return fault.New(fault.Conflict, "node %q leads the cluster: transfer leadership first, then remove it", id)
 	}
-	voters, self := n.voters()
+	voters, _ := n.voters()
+	for _, voter := range voters {
+		if !known[voter] {
+			return fault.New(fault.NotDone, "the removal of node %q is under way: try again", voter).After(time.Second)
+		}
+	}
+	e.Add(Removed{Node: id})
+	return mayRemove(id, append(voters, n.id.Node), alive)
+}
+
+func mayRemove(id string, voters []string, alive map[string]bool) error {
 	if !slices.Contains(voters, id) {
 		return nil
 	}
-	alive, left := self, len(voters)-1+self
+	left, answer := len(voters)-1, 0
 	for _, v := range voters {
-		if _, err := n.ask(ctx, v); v != id && err == nil {
-			alive++
+		if v != id && alive[v] {
+			answer++
 		}
 	}
-	if alive < left/2+1 {
-		return fault.New(fault.Conflict, "without node %q only %d of %d voters would answer, which is no majority: bring another back first", id, alive, left)
+	if answer < left/2+1 {
+		return fault.New(fault.Conflict, "without node %q only %d of %d voters would answer, which is no majority: bring another back first", id, answer, left)
 	}
 	return nil
 }
@@ -146,9 +183,12 @@ func (n *Node) Transfer(ctx context.Context, to string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	f := n.raft.LeadershipTransferToServer(raft.ServerID(target), raft.ServerAddress(target))
-	if err := f.Error(); err != nil {
+	err = n.await(n.raft.LeadershipTransferToServer(raft.ServerID(target), raft.ServerAddress(target)))
+	switch {
+	case errors.Is(err, raft.ErrLeadershipTransferInProgress), errors.Is(err, raft.ErrNotLeader):
 		return "", fault.New(fault.NotDone, "leadership was not transferred to %s: try again", target).Because(err).After(time.Second)
+	case err != nil: // the target may have been told to begin
+		return "", unknown(err)
 	}
 	n.log.Info("leadership transferred", "to", target)
 	return target, nil
@@ -166,7 +206,7 @@ func (n *Node) successor(ctx context.Context, want string) (string, error) {
 			continue
 		}
 		s, err := n.ask(ctx, id)
-		if err == nil && !s.Sealed && s.Applied+1000 >= n.store.Applied() && s.Applied >= most {
+		if err == nil && !s.Sealed && n.clock.fit(id) && s.Applied+1000 >= n.store.Applied() && s.Applied >= most {
 			best, most = id, s.Applied
 		}
 	}

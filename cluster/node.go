@@ -9,6 +9,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,8 +41,14 @@ type Config struct {
 	LogStore string   // "bolt" or "wal"
 	Reserve  int64    // bytes of disk below which writes are refused
 	Ballast  int64    // bytes of the ballast file
+	Snapshot int64    // bytes of log after which a snapshot is taken; 0: 64 MiB
+	Trailing int64    // bytes of log that are kept behind it; 0: 256 MiB
 	Log      *slog.Logger
+	WrapLog  func(LogStore) LogStore // puts faults between Raft and its log, in tests; nil: none
 }
+
+func (c *Config) snapshotEvery() int64 { return cmp.Or(c.Snapshot, snapshotEvery) }
+func (c *Config) trailing() int64      { return cmp.Or(c.Trailing, trailingBytes) }
 
 // Node is a member of a cluster.
 type Node struct {
@@ -53,7 +60,8 @@ type Node struct {
 
 	store  *fsm.Store
 	ledger *fsm.Ledger
-	logs   *pulseStore
+	logs   *pulseStore // what Raft writes to
+	stored *logstore.Store
 	disk   *disk
 	raft   *raft.Raft
 	trans  *raft.NetworkTransport
@@ -72,15 +80,19 @@ type Node struct {
 	leads    leaderView
 	joiners  *rate.Limiter
 
-	tight        atomic.Bool // a majority's disks are low
-	lastSnapshot atomic.Uint64
+	tight        atomic.Bool   // a majority's disks are low
+	lastSnapshot uint64        // compact's own
+	yielded      time.Duration // shapeMembers' own: uptime of its last attempt to hand over
+	fatal        chan error    // why this node cannot go on; the first is enough
 	closing      sync.Once
+	down         chan struct{} // closed when Raft answers no more
 }
 
 // Open starts Raft on the data directory of id. bootstrap makes it a cluster of one; it is for the founding only. The
 // node answers its peers and does its duties in Run.
 func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (*Node, error) {
-	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20)}
+	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20),
+		fatal: make(chan error, 1), down: make(chan struct{})}
 	n.leads.set("")
 	if err := n.open(reg, bootstrap); err != nil {
 		return nil, errors.Join(n.located(err), n.closeStores())
@@ -101,11 +113,13 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 	if n.disk, err = newDisk(cfg.Dir, cfg.Reserve, cfg.Ballast, cfg.Log); err != nil {
 		return err
 	}
-	logs, err := logstore.Open(cfg.LogStore, filepath.Join(cfg.Dir, "raft"), logstore.Options{Log: cfg.Log})
-	if err != nil {
+	if n.stored, err = logstore.Open(cfg.LogStore, filepath.Join(cfg.Dir, "raft"), logstore.Options{Log: cfg.Log}); err != nil {
 		return err
 	}
-	n.logs = &pulseStore{Store: logs, disk: n.disk}
+	n.logs = newPulseStore(n.stored)
+	if cfg.WrapLog != nil {
+		n.logs = newPulseStore(cfg.WrapLog(n.stored))
+	}
 	if n.store, err = fsm.Open(filepath.Join(cfg.Dir, "tables"), reg, fsm.Options{Log: cfg.Log}); err != nil {
 		return err
 	}
@@ -131,27 +145,23 @@ func (n *Node) startRaft(bootstrap bool) error {
 	if err != nil {
 		return fmt.Errorf("open snapshots: %w", err)
 	}
-	last, err := n.logs.LastIndex()
+	base, err := n.align(snaps)
 	if err != nil {
 		return err
 	}
-	base, err := align(n.store, snaps, last)
-	if err != nil {
-		return err
-	}
-	if err := n.logs.Check(context.Background(), base+1); err != nil {
+	if err := n.stored.Scan(context.Background(), base+1, func(l *raft.Log) { n.logs.written.Add(weight(l)) }); err != nil {
 		return err
 	}
 	if err := n.readable(); err != nil {
 		return err
 	}
-	n.lastSnapshot.Store(base)
+	n.lastSnapshot = base
 	layer := raftLayer{n.port}
 	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: layer, ServerAddressProvider: layer,
 		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 5 * time.Second, Logger: hclogTo(n.log)})
 	cfg := raftConfig(n.id.Node, n.log)
 	if bootstrap {
-		servers := []raft.Server{{ID: cfg.LocalID, Address: raft.ServerAddress(n.self.Cluster)}}
+		servers := []raft.Server{{ID: cfg.LocalID, Address: raftAddress(n.id.Node, n.self.Cluster)}}
 		if err := raft.BootstrapCluster(cfg, n.logs, n.logs, snaps, n.trans, raft.Configuration{Servers: servers}); err != nil {
 			return fmt.Errorf("found the cluster: %w", err)
 		}
@@ -160,9 +170,13 @@ func (n *Node) startRaft(bootstrap bool) error {
 		return fmt.Errorf("start raft: %w", err)
 	}
 	n.address.raft.Store(n.raft)
-	n.batcher = newBatcher(n.raft, n.store, n.log, n.now)
+	n.batcher = newBatcher(n)
 	return nil
 }
+
+// raftAddress is what Raft's configuration keeps of an address: two members never share one there, also when one takes over the other's
+// machine. Dialing goes by id, so it is a hint only.
+func raftAddress(id, addr string) raft.ServerAddress { return raft.ServerAddress(id + "@" + addr) }
 
 // readable refuses to run a binary that is older than the cluster's version.
 func (n *Node) readable() error {
@@ -213,6 +227,14 @@ func (n *Node) now() (fsm.Time, error) {
 	return fsm.At(time.Now()), nil
 }
 
+// fail ends the node: Run returns err.
+func (n *Node) fail(err error) {
+	select {
+	case n.fatal <- err:
+	default:
+	}
+}
+
 // Store returns the state machine, Ledger the way to change it.
 func (n *Node) Store() *fsm.Store   { return n.store }
 func (n *Node) Ledger() *fsm.Ledger { return n.ledger }
@@ -220,9 +242,9 @@ func (n *Node) Ledger() *fsm.Ledger { return n.ledger }
 // Identity returns who this node is.
 func (n *Node) Identity() *Identity { return n.id }
 
-// Leads reports whether this node leads and has opened its term.
+// Leads reports whether this node leads and may propose.
 func (n *Node) Leads() bool {
-	_, err := n.opened()
+	_, err := n.Term()
 	return err == nil
 }
 
@@ -246,8 +268,14 @@ func (n *Node) AddressOf(id string) string {
 	return m.API
 }
 
-// Term implements fsm.Log.
-func (n *Node) Term() (uint64, error) { return n.opened() }
+// Term implements fsm.Log. Nothing is decided in a term before its clock has been judged.
+func (n *Node) Term() (uint64, error) {
+	term, err := n.opened()
+	if err == nil && !n.clock.judgedIn(term) {
+		err = notLeading()
+	}
+	return term, err
+}
 
 // Propose implements fsm.Log.
 func (n *Node) Propose(ctx context.Context, e *fsm.Entry) (fsm.Receipt, error) {
@@ -272,10 +300,10 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	}
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
-		n.disk.run, n.compact, n.gossip, n.watchState, n.watchProgress, n.keepTables, n.scrub} {
+		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub} {
 		start(f)
 	}
-	start(func(ctx context.Context) error { return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace) })
+	start(func(ctx context.Context) error { return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock) })
 	select {
 	case <-ctx.Done():
 		n.HandOver()
@@ -283,9 +311,44 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	}
 	err := n.located(context.Cause(duty))
 	cancel(nil)
-	err = errors.Join(err, n.close())
-	wg.Wait()
+	if closed := n.close(); closed != nil || !ended(&wg, endTime) {
+		return errors.Join(err, closed, errors.New("the node did not end in order: its process must")) // the stores stay open: someone may be inside
+	}
 	return errors.Join(err, n.closeStores())
+}
+
+// endTime bounds how long the parts of a node may take to end.
+const endTime = 10 * time.Second
+
+func ended(wg *sync.WaitGroup, within time.Duration) bool {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return true
+	case <-time.After(within):
+		return false
+	}
+}
+
+// await waits for one of Raft's futures, of which those that are under way when Raft stops may never be answered.
+func (n *Node) await(f raft.Future) error {
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }()
+	select {
+	case err := <-done:
+		return err
+	case <-n.down:
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(look):
+		return raft.ErrRaftShutdown
+	}
 }
 
 // HandOver passes leadership on, before this node stops.
@@ -310,30 +373,43 @@ func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string
 	}
 	return map[string]func(net.Conn, string){
 		protoRPC: func(c net.Conn, peer string) {
-			if n.port.trust.removed(peer) {
-				serveRPC(ctx, c, peer, farewell)
-			} else {
-				serveRPC(ctx, c, peer, calls)
+			switch gone, err := n.port.trust.removed(peer); {
+			case err != nil:
+				c.Close()
+			case gone:
+				serveRPC(ctx, c, peer, farewell, smallFrame)
+			default:
+				serveRPC(ctx, c, peer, calls, maxFrame)
 			}
 		},
 		protoJoin: func(c net.Conn, _ string) { n.serveJoin(ctx, c) },
 	}
 }
 
-// watchState ends the node when its state machine has stopped or when it was removed.
+// watchState ends the node when its state machine has stopped or something else has found that it cannot go on.
 func (n *Node) watchState(ctx context.Context) error {
 	for {
 		select {
 		case <-n.store.Failed():
 			return n.store.Err()
-		case <-time.After(time.Second):
+		case err := <-n.fatal:
+			return err
 		case <-ctx.Done():
 			return nil
 		}
-		if n.port.trust.removed(n.id.Node) || n.toldRemoved(ctx) {
+	}
+}
+
+// watchMembers ends the node when it was removed, and cuts the connections of others that were.
+func (n *Node) watchMembers(ctx context.Context) error {
+	for ctx.Err() == nil {
+		pause(ctx, time.Second)
+		if gone, err := n.port.trust.removed(n.id.Node); err == nil && gone || n.toldRemoved(ctx) {
 			return fmt.Errorf("node %s was removed from the cluster: move its data directory aside and join under a new id", n.id.Node)
 		}
+		n.port.cutRemoved()
 	}
+	return nil
 }
 
 // toldRemoved asks the others in Raft's configuration when nobody leads this node: one that was away when it was removed does not
@@ -367,27 +443,61 @@ func (n *Node) keepTables(ctx context.Context) error {
 	return nil
 }
 
-// watchProgress ends a leader that reaches a majority and still commits nothing: another can do better.
+const progressLooks = 10 // seconds of this process's own time
+
+// watchProgress ends a leader that reaches a majority and still commits nothing, opens no term, or takes nothing because a transfer of its
+// leadership does not end: another can do better.
 func (n *Node) watchProgress(ctx context.Context) error {
-	for ctx.Err() == nil {
+	for seen, times := "", 0; ctx.Err() == nil; {
 		pause(ctx, time.Second)
-		if n.batcher.stuck() < stall {
+		now := n.hindered()
+		if times++; now == "" || now != seen {
+			times = 0
+		}
+		if seen = now; times < progressLooks {
 			continue
 		}
-		if _, err := n.confirms.join(ctx); err == nil && n.batcher.stuck() >= stall {
-			return fmt.Errorf("this leader reaches a majority and has committed nothing for %s: it ends so that another can lead", stall)
+		if n.majority(ctx) == nil && n.hindered() == seen {
+			return fmt.Errorf("this leader reaches a majority and has done nothing for %d s (%s): it ends so that another can lead", progressLooks, seen)
 		}
 	}
 	return nil
 }
 
+// hindered says what this leader is waiting for, in the same words as long as that is the same; nothing when all is well.
+func (n *Node) hindered() string {
+	term := n.raft.CurrentTerm()
+	switch standing := n.batcher.standing(); {
+	case n.raft.State() != raft.Leader:
+		return ""
+	case n.store.Began() != term:
+		return fmt.Sprintf("term %d is not opened", term)
+	case n.batcher.barred.Load() > 0:
+		return fmt.Sprintf("a transfer of leadership in term %d does not end", term)
+	case standing > 0:
+		return fmt.Sprintf("batch %d is not committed", standing)
+	}
+	return ""
+}
+
+// close cuts the node off from the others first, so that a Raft that hangs in its disk does not go on leading, and then stops it. An error
+// says that Raft has not stopped.
 func (n *Node) close() error {
 	var err error
 	n.closing.Do(func() {
-		err = n.raft.Shutdown().Error()
-		err = errors.Join(err, n.trans.Close(), n.port.close())
+		err = errors.Join(n.port.close(), n.trans.Close())
+		n.trans.CloseStreams()
 		n.peers.close()
 		n.bulk.close()
+		stopped := make(chan error, 1)
+		go func() { stopped <- n.raft.Shutdown().Error() }()
+		select {
+		case e := <-stopped:
+			err = errors.Join(err, e)
+		case <-time.After(endTime):
+			err = errors.Join(err, errors.New("raft hangs"))
+		}
+		close(n.down)
 	})
 	return err
 }
@@ -403,8 +513,8 @@ func (n *Node) closeStores() error {
 	if n.store != nil {
 		errs = append(errs, n.store.Close())
 	}
-	if n.logs != nil {
-		errs = append(errs, n.logs.Close())
+	if n.stored != nil {
+		errs = append(errs, n.stored.Close())
 	}
 	return errors.Join(errs...)
 }

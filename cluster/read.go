@@ -32,12 +32,12 @@ const (
 
 // freshness is measured: the state is as old as the newest request for a read index that it covers, counted from when
 // that was sent.
-type freshness struct{ sent atomic.Int64 }
+type freshness struct{ sent atomic.Int64 } // uptime
 
-func (f *freshness) covers(sent time.Time) {
+func (f *freshness) covers(sent time.Duration) {
 	for {
 		old := f.sent.Load()
-		if old >= sent.UnixNano() || f.sent.CompareAndSwap(old, sent.UnixNano()) {
+		if old >= int64(sent) || f.sent.CompareAndSwap(old, int64(sent)) {
 			return
 		}
 	}
@@ -48,7 +48,7 @@ func (f *freshness) age() time.Duration {
 	if sent == 0 {
 		return time.Hour
 	}
-	return time.Since(time.Unix(0, sent))
+	return uptime() - time.Duration(sent)
 }
 
 // Age returns how old this node's state may be.
@@ -106,7 +106,7 @@ func (n *Node) ageText() string {
 
 // reach brings the local state up to everything acknowledged before the call.
 func (n *Node) reach(ctx context.Context) error {
-	sent := time.Now()
+	sent := uptime()
 	index, err := n.index.join(ctx)
 	if err == nil {
 		err = n.store.Wait(ctx, index)

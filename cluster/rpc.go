@@ -21,6 +21,8 @@ import (
 const (
 	frameHeader = 4 + 8 + 1
 	maxFrame    = 16 << 20
+	smallFrame  = 4 << 10 // for those who are only told that they were removed
+	answerTime  = 10 * time.Second
 )
 
 type method byte
@@ -80,8 +82,8 @@ func readFrameUpTo(r *bufio.Reader, limit uint32) (call uint64, kind byte, body 
 // handler answers one call of a peer.
 type handler func(ctx context.Context, peer string, body []byte) (any, error)
 
-// serveRPC answers the calls of one peer until the connection ends.
-func serveRPC(ctx context.Context, c net.Conn, peer string, handlers map[method]handler) {
+// serveRPC answers the calls of one peer until the connection ends. A frame may have limit bytes.
+func serveRPC(ctx context.Context, c net.Conn, peer string, handlers map[method]handler, limit uint32) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer c.Close()
@@ -89,7 +91,7 @@ func serveRPC(ctx context.Context, c net.Conn, peer string, handlers map[method]
 	defer s.calls.Wait()
 	r := bufio.NewReaderSize(c, 64<<10)
 	for {
-		call, kind, body, err := readFrame(r)
+		call, kind, body, err := readFrameUpTo(r, limit)
 		if err != nil {
 			cancel()
 			return
@@ -129,7 +131,9 @@ func (s *rpcServer) answer(ctx context.Context, call uint64, h handler, peer str
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err = writeFrame(s.w, call, kind, b)
+	if err = s.conn.SetWriteDeadline(time.Now().Add(answerTime)); err == nil {
+		err = writeFrame(s.w, call, kind, b)
+	}
 	if err == nil {
 		err = s.w.Flush()
 	}
@@ -172,7 +176,7 @@ type client struct {
 type attempt struct {
 	done chan struct{}
 	err  error
-	when time.Time
+	when time.Duration // uptime
 }
 
 const redialAfter = 50 * time.Millisecond
@@ -181,7 +185,8 @@ type link struct {
 	conn    net.Conn
 	wmu     sync.Mutex // guards w
 	w       *bufio.Writer
-	mu      sync.Mutex // guards the rest
+	heard   atomic.Int64 // uptime at which something came last
+	mu      sync.Mutex   // guards the rest
 	pending map[uint64]chan answer
 	err     error
 }
@@ -212,6 +217,7 @@ func (c *client) call(ctx context.Context, m method, in, out any) error {
 		return fmt.Errorf("%w: %w", errUnsent, err)
 	}
 	defer l.forget(n)
+	sent := uptime()
 	if err := l.send(n, m, body); err != nil {
 		return fmt.Errorf("send to node %s: %w", c.id, err)
 	}
@@ -219,6 +225,9 @@ func (c *client) call(ctx context.Context, m method, in, out any) error {
 	case a := <-ready:
 		return a.decode(c.id, out)
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && time.Duration(l.heard.Load()) < sent {
+			l.fail(errors.New("nothing has come over it since the call")) // a partition may have ended that TCP still waits in: dial anew
+		}
 		return fmt.Errorf("wait for node %s: %w", c.id, context.Cause(ctx))
 	}
 }
@@ -263,9 +272,9 @@ func (c *client) present() (*link, *attempt, error) {
 		return nil, nil, net.ErrClosed
 	case c.link != nil && c.link.alive():
 		return c.link, nil, nil
-	case at != nil && at.when.IsZero():
+	case at != nil && at.when == 0:
 		return nil, at, nil
-	case at != nil && at.err != nil && time.Since(at.when) < redialAfter:
+	case at != nil && at.err != nil && uptime()-at.when < redialAfter:
 		return nil, nil, at.err
 	}
 	at := &attempt{done: make(chan struct{})}
@@ -281,7 +290,7 @@ func (c *client) redial(at *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(at.done)
-	at.err, at.when = err, time.Now()
+	at.err, at.when = err, uptime()
 	if err != nil {
 		return
 	}
@@ -349,6 +358,7 @@ func (l *link) read() {
 			l.fail(err)
 			return
 		}
+		l.heard.Store(int64(uptime()))
 		l.mu.Lock()
 		ready := l.pending[n]
 		delete(l.pending, n)

@@ -19,7 +19,7 @@ func (n *Node) scrub(ctx context.Context) error {
 		pause(ctx, wait)
 		err := n.store.CheckTables(ctx, func() { pause(ctx, scrubRest) })
 		if err == nil {
-			err = n.logs.Check(ctx, 0)
+			err = n.stored.Check(ctx, 0)
 		}
 		if err != nil && ctx.Err() == nil {
 			return fmt.Errorf("the scan of the stored data: %w", err)

@@ -128,7 +128,13 @@ func (n *Node) beginTerm(ctx context.Context) (end func()) {
 func (n *Node) openTerm(ctx context.Context) {
 	for ctx.Err() == nil && n.raft.State() == raft.Leader {
 		number := n.raft.CurrentTerm()
-		err := n.appendOpening(number)
+		var err error
+		if n.store.Began() != number {
+			err = n.appendOpening(number)
+		}
+		if err == nil && n.store.Began() == number {
+			err = n.checkClock(ctx, number)
+		}
 		if err == nil && n.store.Began() == number {
 			t := &term{number: number}
 			t.ctx, t.end = context.WithCancel(ctx)
@@ -153,8 +159,7 @@ func (n *Node) appendOpening(number uint64) error {
 	}
 	var b fsm.Batch
 	b.Add(raw)
-	f := n.raft.Apply(b.Marshal(number, fsm.At(time.Now())), enqueueTime)
-	if err := f.Error(); err != nil {
+	if err := n.await(n.raft.Apply(b.Marshal(number, 0), enqueueTime)); err != nil { // at the time of the entry before: nobody has judged this clock yet
 		return fmt.Errorf("open term %d: %w", number, err)
 	}
 	return nil

@@ -8,15 +8,20 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
 )
 
 const (
-	handshakeTime = 5 * time.Second
-	dialTime      = 2 * time.Second
-	maxHandshakes = 128 // at a time; more wait in the kernel
+	handshakeTime  = 5 * time.Second
+	dialTime       = 2 * time.Second
+	dialStagger    = 200 * time.Millisecond // between the candidates of one dial
+	maxHandshakes  = 512                    // at a time; what is more is turned away
+	handshakesEach = 32                     // of one address
+	silentLink     = 5 * time.Second        // for how long sent bytes may stay unacknowledged
 )
 
 // port is the one TCP port between nodes: it accepts for Raft, RPC and join, and dials nodes by their id.
@@ -27,17 +32,31 @@ type port struct {
 	address *addresses
 	log     *slog.Logger
 	raft    chan net.Conn
-	closed  chan struct{}
+	ctx     context.Context // ends when the port closes
+	end     context.CancelFunc
 	once    sync.Once
 	conns   sync.WaitGroup
+	links   links
+	guests  guests
 }
 
 func openPort(listen string, t *trust, a *addresses, log *slog.Logger) (*port, error) {
-	l, err := net.Listen("tcp", listen)
+	lc := net.ListenConfig{Control: noSilence}
+	l, err := lc.Listen(context.Background(), "tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster port: %w", err)
 	}
-	return &port{trust: t, listen: l, source: sourceOf(listen), address: a, log: log, raft: make(chan net.Conn), closed: make(chan struct{})}, nil
+	p := &port{trust: t, listen: l, source: sourceOf(listen), address: a, log: log, raft: make(chan net.Conn)}
+	p.ctx, p.end = context.WithCancel(context.Background())
+	return p, nil
+}
+
+// noSilence has the kernel give a connection up whose peer acknowledges nothing: after a partition TCP would go on waiting for minutes.
+func noSilence(_, _ string, c syscall.RawConn) (err error) {
+	e := c.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silentLink.Milliseconds()))
+	})
+	return errors.Join(err, e)
 }
 
 // sourceOf makes outgoing connections come from the address that the port listens on, if it listens on one: firewalls between
@@ -53,106 +72,144 @@ func sourceOf(listen string) net.Addr {
 
 // serve accepts until the port is closed. handle owns the connections of the protocols other than Raft's.
 func (p *port) serve(handle map[string]func(net.Conn, string)) error {
-	cfg, slots := p.trust.server(), make(chan struct{}, maxHandshakes)
+	cfg := p.trust.server()
 	for {
 		c, err := p.listen.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
 			p.conns.Wait()
-			if errors.Is(err, net.ErrClosed) {
-				return nil
-			}
-			return fmt.Errorf("accept on the cluster port: %w", err)
+			return nil
+		case err != nil: // no descriptors left, say: it may pass
+			p.log.Warn("nothing accepted on the cluster port, will retry", "err", err)
+			pause(p.ctx, 100*time.Millisecond)
+			continue
 		}
-		slots <- struct{}{}
-		p.conns.Add(1)
-		go func() {
-			defer p.conns.Done()
-			conn, err := p.handshake(tls.Server(c, cfg))
-			<-slots
-			if err != nil {
-				p.log.Warn("connection to the cluster port refused", "from", c.RemoteAddr().String(), "err", err)
-				c.Close()
-				return
-			}
-			p.dispatch(conn, handle)
-		}()
+		if !p.guests.enter(c) {
+			c.Close()
+			continue
+		}
+		p.conns.Go(func() { p.welcome(c, cfg, handle) })
 	}
 }
 
-func (p *port) handshake(c *tls.Conn) (*tls.Conn, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeTime)
-	defer cancel()
-	return c, c.HandshakeContext(ctx)
+func (p *port) welcome(c net.Conn, cfg *tls.Config, handle map[string]func(net.Conn, string)) {
+	ctx, cancel := context.WithTimeout(p.ctx, handshakeTime)
+	conn := tls.Server(c, cfg)
+	err := conn.HandshakeContext(ctx)
+	cancel()
+	p.guests.leave(c)
+	if err != nil {
+		p.log.Warn("connection to the cluster port refused", "from", c.RemoteAddr().String(), "err", err)
+		c.Close()
+		return
+	}
+	p.dispatch(conn, handle)
 }
 
 func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 	cs := c.ConnectionState()
-	if cs.NegotiatedProtocol == protoRaft {
-		select {
-		case p.raft <- c:
-		case <-p.closed:
-			c.Close()
-		}
-		return
-	}
 	var id string
 	if len(cs.PeerCertificates) > 0 {
 		id, _ = nodeOf(cs.PeerCertificates[0], p.trust.id.Cluster) // a joiner has none; the others were verified
 	}
-	stop := context.AfterFunc(p.context(), func() { c.Close() })
-	defer stop()
-	handle[cs.NegotiatedProtocol](c, id)
+	link := p.links.hold(c, id)
+	if cs.NegotiatedProtocol == protoRaft {
+		select {
+		case p.raft <- link:
+		case <-p.ctx.Done():
+			link.Close()
+		}
+		return
+	}
+	defer link.Close()
+	handle[cs.NegotiatedProtocol](link, id)
 }
 
-// context ends when the port closes.
-func (p *port) context() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() {
-		<-p.closed
-		cancel()
-	}()
-	return ctx
-}
-
-// close stops accepting and cuts the connections of RPC and join.
+// close stops accepting and cuts every connection.
 func (p *port) close() error {
 	var err error
 	p.once.Do(func() {
-		close(p.closed)
+		p.end()
 		err = p.listen.Close()
+		p.links.cut(func(string) bool { return true })
 	})
 	return err
 }
 
-// dial connects to a node, trying what is known of its addresses until the certificate is that node's.
+// cutRemoved cuts the connections of nodes that were removed. They may ask again, to be told so.
+func (p *port) cutRemoved() {
+	p.links.cut(func(id string) bool {
+		gone, err := p.trust.removed(id)
+		return err == nil && gone
+	})
+}
+
+// dial connects to a node: it tries what is known of its addresses, the next one when the one before has failed or is silent for a moment,
+// until a certificate is that node's.
 func (p *port) dial(ctx context.Context, proto, id string) (net.Conn, error) {
 	candidates := p.address.of(id)
 	if len(candidates) == 0 {
 		return nil, fmt.Errorf("no address of node %s is known", id)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(p.ctx, cancel)
+	defer stop()
+	attempts := make(chan attempted, len(candidates))
 	var errs []error
-	for _, addr := range candidates {
-		c, err := p.dialAddress(ctx, proto, id, addr)
-		if err == nil {
-			p.address.prove(id, addr)
-			return c, nil
+	for begun := 0; len(errs) < len(candidates); {
+		var silent <-chan time.Time
+		if begun < len(candidates) {
+			addr := candidates[begun]
+			go func() { attempts <- p.attempt(ctx, proto, id, addr) }()
+			begun++
+			silent = time.After(dialStagger)
 		}
-		var other *otherNodeError
-		if errors.As(err, &other) {
-			p.address.prove(other.id, addr)
-		}
-		errs = append(errs, fmt.Errorf("%s: %w", addr, err))
-		if ctx.Err() != nil {
-			break
+		select {
+		case a := <-attempts:
+			if a.err == nil {
+				go discard(attempts, begun-len(errs)-1)
+				return p.links.hold(a.conn, id), nil
+			}
+			errs = append(errs, a.err)
+		case <-silent:
 		}
 	}
 	return nil, fmt.Errorf("dial node %s: %w", id, errors.Join(errs...))
 }
 
+type attempted struct {
+	conn net.Conn
+	err  error
+}
+
+// attempt tries one address and notes whose it is.
+func (p *port) attempt(ctx context.Context, proto, id, addr string) attempted {
+	c, err := p.dialAddress(ctx, proto, id, addr)
+	if err == nil {
+		p.address.prove(id, addr)
+		return attempted{conn: c}
+	}
+	var other *otherNodeError
+	if errors.As(err, &other) {
+		p.address.prove(other.id, addr)
+	}
+	return attempted{err: fmt.Errorf("%s: %w", addr, err)}
+}
+
+// discard closes what succeeds after another has.
+func discard(attempts chan attempted, n int) {
+	for range n {
+		if a := <-attempts; a.err == nil {
+			a.conn.Close()
+		}
+	}
+}
+
 func (p *port) dialAddress(ctx context.Context, proto, id, addr string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: p.source}, Config: p.trust.client(proto, id)}
+	d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: p.source, Control: noSilence}, Config: p.trust.client(proto, id)}
 	return d.DialContext(ctx, "tcp", addr)
 }
 
@@ -176,7 +233,7 @@ func (l raftLayer) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.raft:
 		return c, nil
-	case <-l.closed:
+	case <-l.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }

@@ -26,8 +26,8 @@ type trust struct {
 }
 
 // peer returns the node that certs speak for: signed by this cluster's CA, for this cluster, not removed, and with the
-// pinned key if one is pinned. A certificate that has expired is good between members whose key is pinned, so that a
-// cluster that was switched off for a month comes back.
+// pinned key if one is pinned. The times of a certificate do not count between members whose key is pinned, so that a
+// cluster that was switched off for a month comes back, and a node whose clock was wrong for a while.
 func (t *trust) peer(certs []*x509.Certificate) (string, error) {
 	if len(certs) == 0 {
 		return "", errors.New("the peer shows no certificate")
@@ -38,17 +38,29 @@ func (t *trust) peer(certs []*x509.Certificate) (string, error) {
 		return "", err
 	}
 	pinned, err := t.pinned(id, spki(c.PublicKey))
-	if err != nil {
+	var gone *removedError
+	if err != nil && !errors.As(err, &gone) {
 		return "", err
 	}
 	at := t.now()
-	if pinned && at.After(c.NotAfter) {
-		at = c.NotAfter
+	if pinned || gone != nil { // who was removed is told so, whatever the time is
+		at = within(at, c)
 	}
 	if err := chainAt(c, t.id.ca, at, x509.ExtKeyUsageClientAuth); err != nil {
 		return "", fmt.Errorf("the certificate of %s: %w", id, err)
 	}
-	return id, nil
+	return id, err
+}
+
+// within returns the moment of a certificate's life that is nearest to at.
+func within(at time.Time, c *x509.Certificate) time.Time {
+	switch {
+	case at.Before(c.NotBefore):
+		return c.NotBefore
+	case at.After(c.NotAfter):
+		return c.NotAfter
+	}
+	return at
 }
 
 func (t *trust) pinned(id string, key [32]byte) (bool, error) {
@@ -75,14 +87,13 @@ func (t *trust) pinned(id string, key [32]byte) (bool, error) {
 }
 
 // removed reports whether an id was removed, as far as this node knows.
-func (t *trust) removed(id string) bool {
+func (t *trust) removed(id string) (bool, error) {
 	v, err := t.store.View()
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer v.Close()
-	gone, err := wasRemoved(v, id)
-	return err == nil && gone
+	return wasRemoved(v, id)
 }
 
 // server is the TLS configuration of the cluster port: everyone but a joiner shows a certificate.

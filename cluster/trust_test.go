@@ -69,6 +69,8 @@ func TestWhoSpeaksForANode(t *testing.T) {
 	require.Equal(t, "n4", id)
 	_, err = trusted.peer(r.cert("n2", known, now.Add(-30*24*time.Hour)))
 	require.NoError(t, err, "an expired certificate of a member whose key is pinned")
+	_, err = trusted.peer(r.cert("n2", known, now.Add(time.Hour)))
+	require.NoError(t, err, "one from the future, made when its clock was wrong")
 
 	other := newRealm(t)
 	impostor := &realm{t: t, by: issuer{r.by.cluster, other.by.ca, other.by.key}}
@@ -85,7 +87,8 @@ func TestWhoSpeaksForANode(t *testing.T) {
 		"a removed node":                   {r.cert("n3", joiner, now), "was removed"},
 		"expired, and no key is pinned":    {r.cert("n4", joiner, now.Add(-30*24*time.Hour)), "expired"},
 		"a certificate for the API":        {[]*x509.Certificate{ca}, "not a node's"},
-		"from the future, whoever it is":   {r.cert("n2", known, now.Add(time.Hour)), "not yet valid"},
+		"from the future, no key pinned":   {r.cert("n4", joiner, now.Add(time.Hour)), "not yet valid"},
+		"another CA, a removed name":       {impostor.cert("n3", joiner, now), "unknown authority"},
 		"the CA's own, which names nobody": {[]*x509.Certificate{r.by.ca}, "not a node's"},
 	} {
 		_, err := trusted.peer(c.certs)

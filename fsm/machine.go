@@ -36,7 +36,7 @@ func (m machine) ApplyBatch(logs []*raft.Log) []any {
 	responses := make([]any, len(logs))
 	err := m.s.failure.errNow()
 	if err == nil {
-		err = m.s.apply(logs, responses)
+		err = m.s.applySafely(logs, responses)
 	}
 	if err != nil {
 		m.s.failure.set(err)
@@ -54,6 +54,16 @@ func (f *failure) errNow() error {
 	default:
 		return nil
 	}
+}
+
+// applySafely makes a panic a failure that names where it was.
+func (s *Store) applySafely(logs []*raft.Log, responses []any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = stopped(logs[0], fmt.Errorf("panic in the batch of %d entries that begins here: %v", len(logs), p))
+		}
+	}()
+	return s.apply(logs, responses)
 }
 
 func (s *Store) apply(logs []*raft.Log, responses []any) (err error) {
@@ -170,7 +180,7 @@ func (m machine) Snapshot() (raft.FSMSnapshot, error) {
 // Restore replaces the state by a snapshot's.
 func (m machine) Restore(r io.ReadCloser) error {
 	defer r.Close()
-	if err := m.s.Restore(r); err != nil {
+	if err := m.s.restore(r, m.s.Applied()); err != nil { // a snapshot that arrives late must not take anything back
 		m.s.log.Error("snapshot not restored", "err", err)
 		return err
 	}

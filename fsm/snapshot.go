@@ -210,7 +210,10 @@ func broken(why string) error { return fault.New(fault.Corrupt, "the snapshot is
 
 // Restore reads a snapshot into a new generation of tables, verifies it to the end, then makes it the current one. The old
 // tables stay in place when anything fails.
-func (s *Store) Restore(r io.Reader) error {
+func (s *Store) Restore(r io.Reader) error { return s.restore(r, 0) }
+
+// restore refuses what stands before least.
+func (s *Store) restore(r io.Reader, least uint64) error {
 	s.mu.Lock()
 	old := s.db
 	s.mu.Unlock()
@@ -221,7 +224,7 @@ func (s *Store) Restore(r io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("number of the current tables: %w", err)
 	}
-	h, err := s.fill(n+1, r)
+	h, err := s.fill(n+1, r, least)
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(filepath.Join(s.dir, strconv.Itoa(n+1))))
 	}
@@ -231,7 +234,7 @@ func (s *Store) Restore(r io.Reader) error {
 	return s.swap(old, h)
 }
 
-func (s *Store) fill(n int, r io.Reader) (*handle, error) {
+func (s *Store) fill(n int, r io.Reader, least uint64) (*handle, error) {
 	if err := os.RemoveAll(filepath.Join(s.dir, strconv.Itoa(n))); err != nil {
 		return nil, err
 	}
@@ -257,12 +260,25 @@ func (s *Store) fill(n int, r io.Reader) (*handle, error) {
 		err = b.Commit(pebble.NoSync)
 	}
 	if err = errors.Join(err, b.Close()); err == nil {
-		err = h.Flush()
+		err = errors.Join(h.reaches(least), h.Flush())
 	}
 	if err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
+}
+
+// reaches refuses tables that stand before an index.
+func (h *handle) reaches(least uint64) error {
+	var m meta
+	b, found, err := fetch(h.DB, metaKey)
+	if err == nil && found {
+		err = Decode(b, &m)
+	}
+	if err == nil && m.Index < least {
+		err = fmt.Errorf("the snapshot stands at index %d, the tables at %d", m.Index, least)
+	}
+	return err
 }
 
 func (s *Store) swap(old, h *handle) error {

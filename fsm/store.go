@@ -44,9 +44,9 @@ type meta struct {
 
 // Options tune a Store. The zero value is fit for tests.
 type Options struct {
-	Log       *slog.Logger // nil discards
-	CacheMiB  int64        // of Pebble's blocks; 0 means 32
-	Snapshots func() error // called when Persist needs nothing more; tests only
+	Log      *slog.Logger // nil discards
+	CacheMiB int64        // of Pebble's blocks; 0 means 32
+
 }
 
 // Store is the state machine's tables and event log in Pebble, and the FSM that Raft drives.

@@ -50,7 +50,9 @@ func checkItem(it Item) error {
 		return err
 	}
 	if len(it.Value) > MaxValue {
-		return fault.New(fault.TooLarge, "the value has %d bytes, at most %d are allowed", len(it.Value), MaxValue)
+		err := fault.New(fault.TooLarge, "the value has %d bytes, at most %d are allowed", len(it.Value), MaxValue)
+		err.Field = "value"
+		return err
 	}
 	return checkAttributes(it.Attributes)
 }
@@ -103,7 +105,7 @@ func decideUndelete(h head, path string) error {
 	switch {
 	case h.Version == 0 || h.Live == 0:
 		return notFound(path)
-	case !h.Deleted:
+	case !h.Deleted && h.Hidden == 0:
 		return fault.New(fault.Conflict, "secret %q is not deleted", path)
 	}
 	return nil

@@ -12,16 +12,18 @@ package secret
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
-// Keys seals and opens values; *keyring.Keyring does.
+// Keys seals and opens values, and makes a tenant's MACs; *keyring.Keyring does.
 type Keys interface {
 	Seal(r fsm.Reader, b fsm.Binding, plaintext []byte) (fsm.Sealed, error)
 	Open(r fsm.Reader, b fsm.Binding, s fsm.Sealed) ([]byte, error)
+	MAC(r fsm.Reader, tenant fsm.UID, purpose string, parts ...[]byte) ([32]byte, error)
 }
 
 // Engine is the secret store.
@@ -57,7 +59,7 @@ type done struct {
 // commit carries out one mutation, whose answer is what change returns.
 func (e *Engine) commit(ctx context.Context, req fsm.Request, lane string, change func(*turn) ([]done, error)) ([]Written, fsm.Receipt, error) {
 	rc, err := e.ledger.Commit(ctx, req, lane, func(v *fsm.View, entry *fsm.Entry) error {
-		t := &turn{e, v, entry, max(v.Now(), fsm.At(time.Now())), map[string]bool{}}
+		t := &turn{e, v, entry, present(v), map[string]bool{}}
 		answer, err := change(t)
 		if err != nil {
 			return err
@@ -89,6 +91,9 @@ func (e *Engine) commitOne(ctx context.Context, req fsm.Request, lane string, ch
 	}
 	return out[0], rc, nil
 }
+
+// present is the moment by which expiry is judged: an idle log's time stands still.
+func present(v *fsm.View) fsm.Time { return max(v.Now(), fsm.At(time.Now())) }
 
 // turn is one attempt to decide a mutation.
 type turn struct {
@@ -164,7 +169,7 @@ func (e *Engine) Import(ctx context.Context, req fsm.Request, items []Item) ([]W
 		for i, it := range items {
 			var err error
 			if out[i], err = t.write(it.Path, it.Value, it.Cas, it.Attributes); err != nil {
-				return nil, err
+				return nil, inItem(i, err)
 			}
 		}
 		return out, nil
@@ -194,7 +199,7 @@ func inItem(i int, err error) error {
 		return err
 	}
 	out := *f
-	out.Field = fmt.Sprintf("secrets[%d].%s", i, f.Field)
+	out.Field = strings.TrimSuffix(fmt.Sprintf("secrets[%d].%s", i, f.Field), ".")
 	return &out
 }
 
@@ -269,9 +274,9 @@ func (e *Engine) transfer(ctx context.Context, req fsm.Request, source string, n
 }
 
 func checkEnds(source, destination string) error {
-	for field, path := range map[string]string{"source": source, "destination": destination} {
-		if err := ValidPath(path); err != nil {
-			return fault.Bad(field, "%s", err.Error())
+	for _, end := range [][2]string{{"source", source}, {"destination", destination}} {
+		if err := ValidPath(end[1]); err != nil {
+			return fault.Bad(end[0], "%s", err.Error())
 		}
 	}
 	if source == destination {

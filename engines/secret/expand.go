@@ -16,8 +16,8 @@ const (
 )
 
 var (
-	refOpen   = []byte("${secret:")
-	refEscape = []byte("$${")
+	refStart = []byte("${") // with a $ before it, it is an escape
+	refOpen  = []byte("${secret:")
 )
 
 // Expand replaces each ${secret:path} in value by the latest value of that path, and so on inside it; $${ stands for ${. allow
@@ -95,17 +95,25 @@ func (x *expander) resolve(out []byte, path string) ([]byte, error) {
 }
 
 // nextReference takes what stands before the first reference off value, and the reference's path. At an escape it gives the text
-// before it and "${", and nothing of that is looked at again.
+// before it and "${", and nothing of that is looked at again. It looks no further than it takes.
 func nextReference(value []byte) (plain []byte, path string, rest []byte, err error) {
-	ref, esc := bytes.Index(value, refOpen), bytes.Index(value, refEscape)
-	if esc >= 0 && (ref < 0 || esc < ref) {
-		if esc > 0 {
-			return value[:esc], "", value[esc:], nil
+	ref := 0
+	for {
+		i := bytes.Index(value[ref:], refStart)
+		if i < 0 {
+			return value, "", nil, nil
 		}
-		return value[1:3], "", value[3:], nil
-	}
-	if ref < 0 {
-		return value, "", nil, nil
+		ref += i
+		switch {
+		case ref == 1 && value[0] == '$':
+			return value[1:3], "", value[3:], nil
+		case ref > 1 && value[ref-1] == '$':
+			return value[:ref-1], "", value[ref-1:], nil
+		}
+		if bytes.HasPrefix(value[ref:], refOpen) {
+			break
+		}
+		ref += len(refStart)
 	}
 	body := value[ref+len(refOpen):]
 	end := bytes.IndexByte(body, '}')

@@ -38,6 +38,8 @@ func (e *Engine) Get(v fsm.Reader, tenant fsm.UID, path string, number uint64, n
 		return Value{}, fault.New(fault.NotFound, "secret %q has no version %d", path, number)
 	case row.Purged:
 		return Value{}, fault.New(fault.NotFound, "version %d of secret %q was purged", number, path)
+	case h.hides(number):
+		return Value{}, fault.New(fault.NotFound, "version %d of secret %q was deleted: an undelete brings it back", number, path)
 	case expired(row.Attributes, now):
 		return Value{}, fault.New(fault.NotFound, "version %d of secret %q has expired", number, path)
 	}
@@ -62,7 +64,7 @@ type Past struct {
 	At      fsm.Time
 	By      string
 	Size    uint32
-	State   string // live, expired or purged
+	State   string // live, deleted, expired or purged
 	Attributes
 }
 
@@ -80,30 +82,30 @@ func (e *Engine) Versions(v *fsm.View, tenant fsm.UID, path string, before uint6
 		return History{}, 0, notFound(path)
 	}
 	out = History{Path: path, Latest: h.Version, Deleted: h.Deleted}
-	span := fsm.Span{Prefix: fsm.K(tenant, path), Reverse: true}
-	if before > 0 {
-		span.After = fsm.K(tenant, path, before)
-	}
 	number := h.Version + 1
 	if before > 0 {
-		number = before
+		number = min(number, before)
 	}
+	now := present(v)
+	span := fsm.Span{Prefix: fsm.K(tenant, path), After: fsm.K(tenant, path, number), Reverse: true}
 	err = versions.Scan(v, span, func(_ fsm.Key, row version) (bool, error) {
 		if len(out.Items) == limit {
 			next = number
 			return false, nil
 		}
 		number-- // no number is left out
-		out.Items = append(out.Items, Past{number, row.At, row.By, row.Size, state(row, v.Now()), row.Attributes})
+		out.Items = append(out.Items, Past{number, row.At, row.By, row.Size, state(h, number, row, now), row.Attributes})
 		return true, nil
 	})
 	return out, next, err
 }
 
-func state(row version, now fsm.Time) string {
+func state(h head, number uint64, row version, now fsm.Time) string {
 	switch {
 	case row.Purged:
 		return "purged"
+	case h.hides(number):
+		return "deleted"
 	case expired(row.Attributes, now):
 		return "expired"
 	}
@@ -140,13 +142,20 @@ const maxLooked = 5000
 
 // List returns paths in the order of their bytes. What is deleted, expired, purged or not allowed is left out.
 func (e *Engine) List(v *fsm.View, tenant fsm.UID, q Query) (Page, error) {
-	l := lister{q: q, tenant: tenant, v: v, after: q.After}
+	after, err := e.openCursor(v, tenant, q.After)
+	if err != nil {
+		return Page{}, err
+	}
+	l := lister{q: q, tenant: tenant, v: v, after: after}
 	for l.more = true; l.more; {
 		if err := l.run(); err != nil {
 			return Page{}, err
 		}
 	}
-	return l.page, nil
+	if l.page.Next != "" && !l.listed {
+		l.page.Next, err = e.closeCursor(v, tenant, l.page.Next)
+	}
+	return l.page, err
 }
 
 type lister struct {
@@ -155,6 +164,7 @@ type lister struct {
 	v      *fsm.View
 	page   Page
 	after  string // path, or folder, that was dealt with last
+	listed bool   // it is in the page
 	looked int
 	more   bool // the scan ended only to go on behind a folder
 }
@@ -174,9 +184,10 @@ func (l *lister) run() error {
 		l.looked++
 		folder := l.folder(path)
 		if !h.shown(l.q.Now) || l.q.Allowed != nil && !l.q.Allowed(path) {
-			l.after = path
+			l.after, l.listed = path, false
 			return true, nil
 		}
+		l.listed = true
 		if folder != "" {
 			l.page.Items = append(l.page.Items, Listed{Folder: folder})
 			l.after, l.more = folder, true

@@ -9,8 +9,13 @@ type head struct {
 	Deleted    bool       `cbor:"3,keyasint,omitempty"`
 	Purged     bool       `cbor:"4,keyasint,omitempty"` // the last version is
 	At         fsm.Time   `cbor:"5,keyasint"`
-	Attributes Attributes `cbor:"6,keyasint"` // of the last version
+	Attributes Attributes `cbor:"6,keyasint"`           // of the last version
+	Hidden     uint64     `cbor:"7,keyasint,omitempty"` // versions up to this one were deleted before a later one was written
 }
+
+// hides reports whether a deletion hides a version: until an undelete, also when a new version was written since, for which the right to
+// write is enough.
+func (h head) hides(number uint64) bool { return h.Deleted || number <= h.Hidden }
 
 // shown reports whether the secret has a latest value to read.
 func (h head) shown(now fsm.Time) bool {
@@ -41,7 +46,7 @@ func Register(r *fsm.Registry) {
 		return change(tx, m.Tenant, e.Path, func(h *head) { h.Deleted = true })
 	})
 	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Undeleted) error {
-		return change(tx, m.Tenant, e.Path, func(h *head) { h.Deleted = false })
+		return change(tx, m.Tenant, e.Path, func(h *head) { h.Deleted, h.Hidden = false, 0 })
 	})
 	fsm.On(r, applyPurged)
 }
@@ -61,7 +66,11 @@ func applyWritten(tx *fsm.Tx, m fsm.Meta, e VersionWritten) error {
 		return err
 	}
 	return change(tx, m.Tenant, e.Path, func(h *head) {
-		*h = head{Version: e.Version, Live: h.Live + 1, At: m.At, Attributes: e.Attributes}
+		hidden := h.Hidden
+		if h.Deleted {
+			hidden = h.Version
+		}
+		*h = head{Version: e.Version, Live: h.Live + 1, At: m.At, Attributes: e.Attributes, Hidden: hidden}
 	})
 }
 
