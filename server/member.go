@@ -185,7 +185,7 @@ func (m *member) unseal(ctx context.Context) error {
 func (m *member) keepUnsealed(ctx context.Context) error {
 	for ctx.Err() == nil && !m.keys.Unsealed() {
 		err := m.unseal(ctx)
-		if err != nil && !fault.Is(err, fault.Sealed) && ctx.Err() == nil {
+		if err != nil && !fault.Is(err, fault.Sealed) && !fault.Is(err, fault.NotDone) { // not done: the cluster is stopping, and says why itself
 			return err
 		}
 		select {
