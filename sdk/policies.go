@@ -22,7 +22,7 @@ type Policy struct {
 	UpdatedBy string    `json:"updated_by,omitempty"`
 }
 
-// Policies lists the tenant's policies.
+// Policies lists the tenant's policies. Those that the token may not read have a name and nothing else.
 func (c *Client) Policies(ctx context.Context, s Slice) (p Page[Policy], err error) {
 	err = c.do(ctx, request{method: http.MethodGet, path: api + "/policies", query: url.Values(s.params())}, &p)
 	return p, err

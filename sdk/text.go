@@ -53,8 +53,8 @@ func quote(t []byte) []byte {
 		switch {
 		case r == '"' || r == '\\':
 			out = append(out, '\\', byte(r))
-		case r < ' ':
-			out = append(out, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		case r < ' ' || r >= 0x7f && r <= 0x9f || r == '\u2028' || r == '\u2029': // what a terminal or JavaScript acts on
+			out = append(out, '\\', 'u', hex[r>>12], hex[r>>8&15], hex[r>>4&15], hex[r&15])
 		default:
 			out = utf8.AppendRune(out, r)
 		}

@@ -71,3 +71,9 @@ func TestAnItemWithAMisspeltFieldIsRefused(t *testing.T) {
 	require.Error(t, json.Unmarshal([]byte(`{"path":"a"}`), &i))
 	require.Error(t, json.Unmarshal([]byte(`{"path":"a","value":"b","value_base64":"Yg=="}`), &i))
 }
+
+func TestQuotedTextMovesNoCursor(t *testing.T) {
+	b, err := json.Marshal(Text("a\x7f\u0080\u009b31m\u009f\u00a0\u2028\u2029é"))
+	require.NoError(t, err)
+	require.Equal(t, `"a\u007f\u0080\u009b31m\u009f`+"\u00a0"+`\u2028\u2029é"`, string(b))
+}

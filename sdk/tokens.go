@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -60,9 +61,17 @@ func (c *Client) Tokens(ctx context.Context, s Slice) (p Page[Token], err error)
 // Self as an accessor means the client's own token.
 const Self = "self"
 
+// tokenRoute refuses a token where an accessor belongs: it would stand in the address, where it does not stay secret.
+func tokenRoute(accessor string) (string, error) {
+	if strings.HasPrefix(accessor, "trs.") {
+		return "", invalid("accessor", "that is a token: make a client with it and use Self")
+	}
+	return joinName(api+"/tokens", "accessor", accessor)
+}
+
 // LookupToken returns the token with this accessor, or Self.
 func (c *Client) LookupToken(ctx context.Context, accessor string) (t Token, err error) {
-	target, err := joinName(api+"/tokens", "accessor", accessor)
+	target, err := tokenRoute(accessor)
 	if err != nil {
 		return t, err
 	}
@@ -72,7 +81,7 @@ func (c *Client) LookupToken(ctx context.Context, accessor string) (t Token, err
 
 // RenewToken moves a token's expiry to ttl from now (0: the node's default), within its maximum.
 func (c *Client) RenewToken(ctx context.Context, accessor string, ttl time.Duration) (t Token, err error) {
-	target, err := joinName(api+"/tokens", "accessor", accessor)
+	target, err := tokenRoute(accessor)
 	if err != nil {
 		return t, err
 	}
@@ -85,7 +94,7 @@ func (c *Client) RenewToken(ctx context.Context, accessor string, ttl time.Durat
 
 // RevokeToken ends a token and all tokens made with it. A second revoke finds nothing.
 func (c *Client) RevokeToken(ctx context.Context, accessor string) error {
-	target, err := joinName(api+"/tokens", "accessor", accessor)
+	target, err := tokenRoute(accessor)
 	if err != nil {
 		return err
 	}

@@ -71,7 +71,7 @@ func TestUsageExitsWithTwoAndAsksNobody(t *testing.T) {
 	for _, args := range [][]string{
 		{"secret"}, {"nonsense"}, {"secret", "nonsense"}, {"secret", "get"}, {"secret", "get", "a", "b"}, {"secret", "get", "a", "--nonsense"}, {"status", "-o", "xml"},
 		{"secret", "purge", "a"}, {"secret", "purge", "a", "--all", "--version", "1"}, {"secret", "rollback", "a"}, {"secret", "put", "a", "@/does/not/exist"},
-		{"token", "create"}, {"token", "revoke", "trs.abc"}, {"token", "revoke", "-", "--accessor", "x"}, {"secret", "get", "a", "--at", "soon"}, {"secret", "get", "/a"},
+		{"token", "create"}, {"token", "revoke", "trs.abc"}, {"token", "revoke", "-", "--accessor", "x"}, {"token", "revoke", "--accessor", "trs.abc"}, {"secret", "get", "a", "--at", "soon"}, {"secret", "get", "/a"},
 		{"policy", "write", "p", "/does/not/exist"}, {"operator", "init"}, {"secret", "put", "a", "b", "--cas", "-1"}, {"secret", "list", "--address", "http://x"},
 		{"secret", "put", "a", "b", "--label", "x"}, {"secret", "put", "a", "b", "--expires-at", "tomorrow"},
 	} {
@@ -82,6 +82,13 @@ func TestUsageExitsWithTwoAndAsksNobody(t *testing.T) {
 	delete(r.env, "TRSTCTL_ADDR")
 	require.Equal(t, exitUsage, r.run(t, "secret", "get", "a"))
 	require.Contains(t, r.err.String(), "TRSTCTL_ADDR")
+}
+
+func TestATokenIsNotTakenForAnAccessor(t *testing.T) {
+	r := newRig(t, 200, struct{}{})
+	require.Equal(t, exitUsage, r.run(t, "token", "revoke", "--accessor", "trs.planted"))
+	require.Contains(t, r.err.String(), "use - for a token")
+	require.NotContains(t, r.err.String(), "planted")
 }
 
 func TestPutTakesTheValueFromThreePlaces(t *testing.T) {

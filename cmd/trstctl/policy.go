@@ -95,6 +95,9 @@ func (a *app) policyList() *cobra.Command {
 			return err
 		}
 		return a.show(view{json: page, head: []string{"NAME", "RULES", "VERSION", "UPDATED", "BY"}, rows: rowsOf(page.Items, func(p sdk.Policy) []string {
+			if p.Version == 0 {
+				return []string{p.Name, "-", "-", "-", "-"}
+			}
 			return []string{p.Name, number(uint64(len(p.Rules))), number(p.Version), stamp(p.UpdatedAt), p.UpdatedBy}
 		})})
 	}

@@ -103,6 +103,9 @@ func (a *app) onToken(use, short string, run func(context.Context, *sdk.Client, 
 		if len(args) == 1 && (args[0] != "-" || accessor != "") {
 			return usagef("give - to read a token from stdin, or --accessor: a token on the command line would stay in the shell's history")
 		}
+		if strings.HasPrefix(accessor, "trs.") {
+			return usagef("--accessor was given a token: use - for a token, which is read from stdin, and make sure that this one stays secret")
+		}
 		client, err := a.client()
 		if err != nil {
 			return err

@@ -223,8 +223,9 @@ func TestTenantsAreApart(t *testing.T) {
 	b.get("/tokens/"+acc["accessor"].(string), other).refused(fault.NotFound, "")
 	b.post("/tokens/"+acc["accessor"].(string)+"/revoke", other, "").refused(fault.NotFound, "")
 	for _, r := range table() {
-		if r.global {
-			s := samples[r.name]
+		if s := samples[r.name]; r.roots {
+			b.do(r.method, s.url, acme, s.body).refused(fault.NotFound, "")
+		} else if r.global {
 			b.do(r.method, s.url, acme, s.body).refused(fault.Denied, "")
 		}
 	}
@@ -310,6 +311,12 @@ func TestPolicyTestSaysWhy(t *testing.T) {
 	require.NotEmpty(t, got["reason"])
 	b.post("/policies/test", token, `{"path":"secrets/a/x","capability":"fly"}`).refused(fault.Invalid, "")
 	b.post("/policies/test", token, `{"path":"secrets/a/x","capability":"read","policies":["root"]}`).refused(fault.Denied, "")
+	some := b.token("policies read", "policies/open read")
+	b.put("/policies/open", b.root, rules("x read")).is(200)
+	b.post("/policies/test", some, `{"path":"x","capability":"read","policies":["open"]}`).is(200)
+	b.post("/policies/test", some, `{"path":"x","capability":"read","policies":["open","root"]}`).refused(fault.Denied, "")
+	many := `"open"` + strings.Repeat(`,"open"`, 64)
+	b.post("/policies/test", b.root, `{"path":"x","capability":"read","policies":[`+many+`]}`).refused(fault.Invalid, "policies")
 }
 
 func TestUnknownRoutesAndMethods(t *testing.T) {
@@ -443,6 +450,28 @@ func TestASealedNodeServesStatusOnly(t *testing.T) {
 	b.put("/secrets/store/a", b.root, `{"value":"v"}`).refused(fault.Sealed, "")
 	b.get("/sys/status", b.root).is(200)
 	b.get("/sys/openapi.json", "").is(200)
+}
+
+func TestWhatRestsOnATokenIsNotToldFromOldState(t *testing.T) {
+	b := newBench(t)
+	ask := func() answer { return b.send(req("GET", "/metrics", b.root, "")) }
+	ask().is(200)
+	b.cluster.age = MaxStale + time.Millisecond
+	ask().refused(fault.NotDone, "")
+	require.NotContains(t, b.get("/sys/status", b.root).is(200).reply(), "term")
+}
+
+func TestATokenInPlaceOfAnAccessorIsKeptNowhere(t *testing.T) {
+	b := newBench(t)
+	token := b.token("x read")
+	b.log.Reset()
+	for _, q := range []*ask{req("GET", base+"/tokens/"+token, b.root, ""), req("POST", base+"/tokens/"+token+"/revoke", b.root, ""),
+		req("POST", base+"/tokens/acc_"+token[4:]+"/renew", b.root, "")} {
+		got := b.send(q).refused(fault.Invalid, "accessor")
+		require.NotContains(t, string(got.body), token[4:])
+	}
+	require.NotContains(t, b.log.String(), token[4:])
+	b.get("/tokens/self", token).is(200)
 }
 
 func TestHealthAndMetrics(t *testing.T) {

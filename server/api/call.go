@@ -128,9 +128,14 @@ func (c *call) readHead() (err error) {
 	if c.route, sent, err = c.api.find(c.r); err != nil {
 		return err
 	}
-	if c.path, err = canonical(c.route.variable, sent); err != nil {
+	path, err := canonical(c.route.variable, sent)
+	if err != nil {
 		return err
 	}
+	if c.route.variable == "accessor" && !accessor.MatchString(path) {
+		return fault.Bad("accessor", "that is not an accessor") // it may be a token: it is neither logged nor quoted
+	}
+	c.path = path
 	if c.route.secret() && !c.api.opt.EnableSecrets {
 		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
 	}

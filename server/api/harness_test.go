@@ -64,6 +64,7 @@ type fakeCluster struct {
 	awaitErr error
 	readyErr error
 	fullErr  error
+	age      time.Duration // of the state
 	forward  func(*http.Request, []byte) (*http.Response, error)
 	ledger   *fsm.Ledger
 
@@ -86,7 +87,7 @@ func (f *fakeCluster) Ready() error    { return f.readyErr }
 func (f *fakeCluster) Writable() error { return f.fullErr }
 func (f *fakeCluster) Status() Status {
 	return Status{Node: "n1", Cluster: "c", Version: "v", State: "leader", Leader: &LeaderInfo{"n1", "n1:8200"}, Applied: 7,
-		StatusDetail: &StatusDetail{Term: 1, Commit: 7, LogStore: "bolt"}}
+		StatusDetail: &StatusDetail{Term: 1, Commit: 7, StateAge: f.age.Milliseconds(), LogStore: "bolt"}}
 }
 func (f *fakeCluster) Members(context.Context) ([]Member, error) {
 	yes := true

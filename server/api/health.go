@@ -46,7 +46,13 @@ var (
 	metricsRoute = (&route{name: "metrics", kind: read, global: true, needs: []need{may("sys/metrics", rbac.Read)}}).prepare()
 )
 
-// serveMetrics looks at the token in the state as this node has it: metrics are wanted most when there is no quorum.
+// fresh reports whether the node's state says who may still do what: what was revoked must not live on where a node is cut off.
+func (a *API) fresh(s Status) bool {
+	return s.StatusDetail != nil && time.Duration(s.StateAge)*time.Millisecond <= MaxStale
+}
+
+// serveMetrics looks at the token in the state as this node has it. Metrics are wanted most when there is no quorum: then a listener of
+// their own serves them (metrics.listen).
 func (a *API) serveMetrics(c *call) {
 	c.route, c.ctx = metricsRoute, c.r.Context()
 	if a.opt.Metrics == nil {
@@ -54,6 +60,9 @@ func (a *API) serveMetrics(c *call) {
 		return
 	}
 	err := a.addresses.Allow(rateKey(c.address), c.start)
+	if err == nil && !a.fresh(a.opt.Status.Status()) {
+		err = fault.New(fault.NotDone, "the node's state is too old to say whether the token is valid: it is cut off from a majority").After(time.Second)
+	}
 	if err == nil {
 		err = c.inView(func(v *fsm.View) error { return c.admit(v) })
 	}

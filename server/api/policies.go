@@ -44,7 +44,11 @@ type policyBody struct {
 }
 
 type policyAnswer struct {
-	Name    string   `json:"name"`
+	Name string `json:"name"`
+	policyDetail
+}
+
+type policyDetail struct {
 	Rules   []rule   `json:"rules"`
 	Version uint64   `json:"version"`
 	At      fsm.Time `json:"updated_at"`
@@ -52,7 +56,7 @@ type policyAnswer struct {
 }
 
 func policyOf(p rbac.Policy) policyAnswer {
-	out := policyAnswer{Name: p.Name, Rules: make([]rule, 0, len(p.Rules)), Version: p.Version, At: p.At, By: p.By}
+	out := policyAnswer{p.Name, policyDetail{Rules: make([]rule, 0, len(p.Rules)), Version: p.Version, At: p.At, By: p.By}}
 	for _, r := range p.Rules {
 		out.Rules = append(out.Rules, ruleOf(r))
 	}
@@ -91,9 +95,15 @@ func deletePolicy(c *call) (any, error) {
 	return named{c.path}, c.api.opt.Rules.Delete(c.ctx, c.req, c.path, rbac.Bound{Tenant: t.Tenant, Policies: t.Policies})
 }
 
+// policyItem is a policy in a list: with the rest for whoever may read it.
+type policyItem struct {
+	Name string `json:"name"`
+	*policyDetail
+}
+
 type policiesAnswer struct {
-	Items []policyAnswer `json:"items"`
-	Next  string         `json:"next_cursor"`
+	Items []policyItem `json:"items" doc:"with name alone where the caller may not read the policy"`
+	Next  string       `json:"next_cursor"`
 }
 
 func listPolicies(c *call) (any, error) {
@@ -101,11 +111,17 @@ func listPolicies(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	policies, next, err := c.api.opt.Rules.List(c.view, c.tenant, c.params["cursor"], limit)
-	out := policiesAnswer{Items: make([]policyAnswer, 0, len(policies)), Next: next}
-	for _, p := range policies {
-		if !c.session.Forbids("policies/" + p.Name) {
-			out.Items = append(out.Items, policyOf(p))
+	page := func(after string, limit int) ([]rbac.Policy, string, error) {
+		return c.api.opt.Rules.List(c.view, c.tenant, after, limit)
+	}
+	policies, next, err := shown(c.params["cursor"], limit, page, func(p rbac.Policy) string { return p.Name },
+		func(name string) bool { return c.session.Forbids("policies/" + name) })
+	out := policiesAnswer{Items: make([]policyItem, len(policies)), Next: next}
+	for i, p := range policies {
+		out.Items[i].Name = p.Name
+		if c.session.Allows("policies/"+p.Name, rbac.Read) {
+			full := policyOf(p)
+			out.Items[i].policyDetail = &full.policyDetail
 		}
 	}
 	return out, err
@@ -114,13 +130,17 @@ func listPolicies(c *call) (any, error) {
 type testBody struct {
 	Path       string   `json:"path" strict:"required" doc:"a resource, such as secrets/db/password"`
 	Capability string   `json:"capability" strict:"required"`
-	Policies   []string `json:"policies" doc:"names to test instead of the caller's own; needs read on policies"`
+	Policies   []string `json:"policies" doc:"names to test instead of the caller's own, at most 64; needs read on each"`
 }
 
-// names makes read on policies a need of a test of other policies than the caller's.
-func (b *testBody) names(string) []string {
-	if b.Policies != nil {
-		return []string{""}
+// names makes read on each policy a need: a test says which rule decided.
+func (b *testBody) names(string) []string { return b.Policies }
+
+const maxTested = 64
+
+func (b *testBody) check() error {
+	if len(b.Policies) > maxTested {
+		return fault.Bad("policies", "are %d, at most %d are tested together", len(b.Policies), maxTested)
 	}
 	return nil
 }
@@ -197,12 +217,14 @@ func listTenants(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	tenants, next, err := c.api.opt.Tenants.List(c.view, c.params["cursor"], limit)
-	out := tenantsAnswer{Items: make([]tenantAnswer, 0, len(tenants)), Next: next}
-	for _, t := range tenants {
-		if !c.session.Forbids("tenants/" + t.Name) {
-			out.Items = append(out.Items, tenantOf(t))
-		}
+	page := func(after string, limit int) ([]tenant.Tenant, string, error) {
+		return c.api.opt.Tenants.List(c.view, after, limit)
+	}
+	tenants, next, err := shown(c.params["cursor"], limit, page, func(t tenant.Tenant) string { return t.Name },
+		func(name string) bool { return c.session.Forbids("tenants/" + name) })
+	out := tenantsAnswer{Items: make([]tenantAnswer, len(tenants)), Next: next}
+	for i, t := range tenants {
+		out.Items[i] = tenantOf(t)
 	}
 	return out, err
 }

@@ -77,6 +77,7 @@ type route struct {
 	handle   func(*call) (any, error)
 
 	global bool // concerns the cluster: the request stands in the root tenant whatever tenant the caller acts in
+	roots  bool // exists for tokens of the root tenant only
 	self   bool // concerns the caller's own token: the request stands in its tenant
 	long   bool // has minutes, not seconds
 	frees  bool // gives space back, or takes none: goes on when the disk is full

@@ -31,8 +31,8 @@ func has(paths ...string) func(*bench) {
 	}
 }
 
-// accessor stands in a sample for that of a token made for it.
-const accessor = "ACCESSOR"
+// anAccessor stands in a sample for that of a token made for it.
+const anAccessor = "ACCESSOR"
 
 var samples = map[string]sample{
 	"secrets.get":            {"/secrets/store/a/b", "", map[string]string{"path": "a/b"}, has("a/b")},
@@ -51,11 +51,11 @@ var samples = map[string]sample{
 	"tokens.self":            {"/tokens/self", "", nil, nil},
 	"tokens.self.renew":      {"/tokens/self/renew", "", nil, nil},
 	"tokens.self.revoke":     {"/tokens/self/revoke", "", nil, nil},
-	"tokens.lookup":          {"/tokens/" + accessor, "", map[string]string{"accessor": accessor}, nil},
-	"tokens.renew":           {"/tokens/" + accessor + "/renew", `{"ttl":"10m"}`, map[string]string{"accessor": accessor}, nil},
-	"tokens.revoke":          {"/tokens/" + accessor + "/revoke", `{}`, map[string]string{"accessor": accessor}, nil},
+	"tokens.lookup":          {"/tokens/" + anAccessor, "", map[string]string{"accessor": anAccessor}, nil},
+	"tokens.renew":           {"/tokens/" + anAccessor + "/renew", `{"ttl":"10m"}`, map[string]string{"accessor": anAccessor}, nil},
+	"tokens.revoke":          {"/tokens/" + anAccessor + "/revoke", `{}`, map[string]string{"accessor": anAccessor}, nil},
 	"policies.list":          {"/policies", "", nil, nil},
-	"policies.test":          {"/policies/test", `{"path":"secrets/a","capability":"read","policies":["root"]}`, map[string]string{"body.policies": ""}, nil},
+	"policies.test":          {"/policies/test", `{"path":"secrets/a","capability":"read","policies":["some"]}`, map[string]string{"body.policies": "some"}, func(b *bench) { b.put("/policies/some", b.root, rules("x read")).is(200) }},
 	"policies.read":          {"/policies/some", "", map[string]string{"name": "some"}, func(b *bench) { b.put("/policies/some", b.root, rules("x read")).is(200) }},
 	"policies.write":         {"/policies/some", rules(), map[string]string{"name": "some"}, nil},
 	"policies.delete":        {"/policies/some", "", map[string]string{"name": "some"}, func(b *bench) { b.put("/policies/some", b.root, rules("x read")).is(200) }},
@@ -80,11 +80,11 @@ func (s sample) ready(b *bench) sample {
 	if s.prepare != nil {
 		s.prepare(b)
 	}
-	if !strings.Contains(s.url, accessor) {
+	if !strings.Contains(s.url, anAccessor) {
 		return s
 	}
 	made := b.post("/tokens", b.root, `{"policies":[],"ttl":"1m"}`).is(200).reply()["accessor"].(string)
-	s.url = strings.ReplaceAll(s.url, accessor, made)
+	s.url = strings.ReplaceAll(s.url, anAccessor, made)
 	s.names = map[string]string{"accessor": made}
 	return s
 }

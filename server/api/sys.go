@@ -76,10 +76,10 @@ type Operator interface {
 	Transfer(ctx context.Context, to string) (string, error)
 }
 
-// readStatus shows more to whoever sends a token that is alive as far as this node knows.
+// readStatus shows more to whoever sends a token that is alive, if this node can tell.
 func readStatus(c *call) (any, error) {
 	s := c.api.opt.Status.Status()
-	if len(c.r.Header["Authorization"]) == 0 || c.inView(func(v *fsm.View) (err error) {
+	if len(c.r.Header["Authorization"]) == 0 || !c.api.fresh(s) || c.inView(func(v *fsm.View) (err error) {
 		c.now = c.api.now(v)
 		c.session, err = c.authenticate(v)
 		return err

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/auth"
@@ -8,6 +9,9 @@ import (
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/api/strictjson"
 )
+
+// accessor is the form of what names a token without being one.
+var accessor = regexp.MustCompile(`^acc_[A-Za-z0-9_-]{22}$`)
 
 // moment is an RFC 3339 time that fits into fsm.Time.
 type moment fsm.Time
@@ -151,15 +155,14 @@ func listTokens(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens, next, err := c.api.opt.Tokens.List(c.view, c.tenant, c.params["cursor"], limit)
-	out := tokensAnswer{Items: make([]tokenAnswer, 0, len(tokens)), Next: next}
-	for _, t := range tokens {
-		if err != nil || c.session.Forbids("tokens/"+t.Accessor) {
-			continue
-		}
-		var a tokenAnswer
-		a, err = c.describe(c.view, t)
-		out.Items = append(out.Items, a)
+	page := func(after string, limit int) ([]auth.Token, string, error) {
+		return c.api.opt.Tokens.List(c.view, c.tenant, after, limit)
+	}
+	tokens, next, err := shown(c.params["cursor"], limit, page, func(t auth.Token) string { return t.Accessor },
+		func(accessor string) bool { return c.session.Forbids("tokens/" + accessor) })
+	out := tokensAnswer{Items: make([]tokenAnswer, len(tokens)), Next: next}
+	for i := 0; i < len(tokens) && err == nil; i++ {
+		out.Items[i], err = c.describe(c.view, tokens[i])
 	}
 	return out, err
 }

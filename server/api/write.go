@@ -23,6 +23,9 @@ func (c *call) admit(v *fsm.View) error {
 	if err := c.charge(s); err != nil {
 		return err
 	}
+	if c.route.roots && s.Home.UID != fsm.RootTenant {
+		return errNoRoute()
+	}
 	if err := c.api.tokens.Allow(s.Token.Accessor, c.start); err != nil {
 		return err
 	}
@@ -62,8 +65,17 @@ func (c *call) decode() error {
 	}
 	body := reflect.New(c.route.request).Interface()
 	c.body = body
-	return c.route.decoder.Decode(c.raw, body)
+	if err := c.route.decoder.Decode(c.raw, body); err != nil {
+		return err
+	}
+	if b, ok := body.(bounded); ok {
+		return b.check()
+	}
+	return nil
 }
+
+// bounded is a body with bounds that have to hold before anything is done for it.
+type bounded interface{ check() error }
 
 // namer is a body that names resources, by the name in the table's braces.
 type namer interface {
