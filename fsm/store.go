@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/trstctl/trstctl/fsm/fault"
 )
@@ -135,11 +136,13 @@ func (s *Store) openGeneration(n int) (*handle, error) {
 	dir := filepath.Join(s.dir, strconv.Itoa(n))
 	cache := pebble.NewCache(max(s.opt.CacheMiB, 32) << 20)
 	defer cache.Unref()
-	db, err := pebble.Open(dir, &pebble.Options{
+	opt := &pebble.Options{
 		Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
 		Logger: pebbleLog{s.log}, EventListener: quietEvents(),
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
-	})
+	}
+	opt.Levels[0].FilterPolicy = bloom.FilterPolicy(10) // and so below: every write asks for a receipt that is not there
+	db, err := pebble.Open(dir, opt)
 	if err != nil {
 		return nil, corrupt(s.dir, err)
 	}
