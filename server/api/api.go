@@ -154,6 +154,7 @@ type API struct {
 	bodies    *admit.Bytes
 	answers   *admit.Bytes // large ones that wait to be read by their callers
 	verifying atomic.Bool  // one walk over everything at a time
+	quiet     quiet
 	events    renderer
 	document  []byte // OpenAPI
 }

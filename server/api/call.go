@@ -59,7 +59,8 @@ type call struct {
 	shared    bool   // out is not this call's own
 	streams   bool   // the handler sends the answer itself
 	bytes     int
-	err       error // what was refused, for the log
+	err       error  // what was refused, for the log
+	denied    string // the resource, named in the body, that the caller may not have
 }
 
 // serve takes one request through the gates and writes its line in the log.

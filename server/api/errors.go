@@ -64,6 +64,9 @@ func problemOf(err error, request string) problem {
 	if e, ok := errors.AsType[*fault.Error](err); ok && kind != fault.Internal {
 		p.Detail, p.Field, p.after = e.Message, e.Field, e.RetryAfter
 	}
+	if kind == fault.KeyReused {
+		p.Field = idempotencyKey
+	}
 	o := outcomes[kind]
 	p.Kind, p.Type, p.Title, p.Status = kind.String(), "urn:trstctl:problem:"+kind.String(), o.title, o.status
 	return p

@@ -53,6 +53,7 @@ func (c *call) chargeKnown() error {
 		if err != nil {
 			return nil
 		}
+		c.session = s
 		return c.charge(s)
 	})
 }

@@ -1,11 +1,8 @@
 package api
 
 import (
-	"encoding/base64"
 	"strconv"
-	"unicode/utf8"
 
-	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
@@ -70,113 +67,7 @@ func putSecret(c *call) (any, error) {
 		return nil, err
 	}
 	w, _, err := c.api.opt.Secrets.Put(c.ctx, c.req, it)
-	return written(w), err
-}
-
-// valueAnswer is a value on its way out; it is zeroed once it has been written.
-type valueAnswer struct {
-	Path        string            `json:"path"`
-	Version     uint64            `json:"version"`
-	Value       strictjson.Text   `json:"value,omitempty" doc:"the value if it is UTF-8"`
-	Base64      strictjson.Base64 `json:"value_base64,omitempty" doc:"the value if it is not"`
-	ContentType string            `json:"content_type,omitempty"`
-	Labels      map[string]string `json:"labels,omitempty"`
-	At          fsm.Time          `json:"created_at"`
-	By          string            `json:"created_by"`
-	Expires     fsm.Time          `json:"expires_at,omitempty"`
-	Latest      uint64            `json:"latest_version"`
-}
-
-func (a *valueAnswer) wipe() { clear(a.Value) }
-
-// appendJSON writes the answer into one buffer that is large enough, so that no copy of the value stays behind.
-func (a *valueAnswer) appendJSON(b []byte) []byte {
-	if b == nil {
-		b = make([]byte, 0, a.room())
-	}
-	b = appendField(append(b, '{'), "path", a.Path)
-	b = strconv.AppendUint(append(b, `,"version":`...), a.Version, 10)
-	if utf8.Valid(a.Value) {
-		b = strictjson.AppendString(append(b, `,"value":`...), a.Value)
-	} else {
-		b = base64.StdEncoding.AppendEncode(append(b, `,"value_base64":"`...), a.Value)
-		b = append(b, '"')
-	}
-	if a.ContentType != "" {
-		b = appendField(append(b, ','), "content_type", a.ContentType)
-	}
-	if len(a.Labels) > 0 {
-		b = appendLabels(append(b, `,"labels":`...), a.Labels)
-	}
-	b = appendTime(append(b, `,"created_at":`...), a.At)
-	b = appendField(append(b, ','), "created_by", a.By)
-	if a.Expires != 0 {
-		b = appendTime(append(b, `,"expires_at":`...), a.Expires)
-	}
-	b = strconv.AppendUint(append(b, `,"latest_version":`...), a.Latest, 10)
-	return append(b, '}')
-}
-
-// room is the most that the answer can need: a control character grows sixfold.
-func (a *valueAnswer) room() int {
-	n := 512 + 6*(len(a.Path)+len(a.ContentType)+len(a.By))
-	for k, v := range a.Labels {
-		n += 8 + 6*(len(k)+len(v))
-	}
-	grown := len(a.Value)
-	for _, ch := range a.Value {
-		if ch < ' ' || ch == 0x7f {
-			grown += 5
-		} else if ch == '"' || ch == '\\' {
-			grown++
-		}
-	}
-	return n + max(grown, base64.StdEncoding.EncodedLen(len(a.Value)))
-}
-
-func appendLabels(b []byte, labels map[string]string) []byte {
-	b = append(b, '{')
-	for i, k := range sortedKeys(labels) {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(strictjson.AppendString(b, k), ':')
-		b = strictjson.AppendString(b, labels[k])
-	}
-	return append(b, '}')
-}
-
-func getSecret(c *call) (any, error) {
-	version, err := c.number("version", 0)
-	if err != nil {
-		return nil, err
-	}
-	expand, err := c.flag("expand")
-	if err != nil {
-		return nil, err
-	}
-	if err := secret.ValidPath(c.path); err != nil {
-		return nil, err
-	}
-	v, err := c.api.opt.Secrets.Get(c.view, c.tenant, c.path, version, c.now)
-	if err != nil {
-		return nil, err
-	}
-	if expand {
-		if v.Value, err = c.expand(v.Value); err != nil {
-			return nil, err
-		}
-	}
-	return &valueAnswer{Path: v.Path, Version: v.Version, Value: v.Value, ContentType: v.ContentType, Labels: v.Labels,
-		At: v.At, By: v.By, Expires: v.Expires, Latest: v.Latest}, nil
-}
-
-// expand resolves references; each is a read by the caller, with the caller's rights.
-func (c *call) expand(value []byte) ([]byte, error) {
-	defer clear(value)
-	return c.api.opt.Secrets.Expand(c.view, c.tenant, c.path, value, c.now, func(path string) error {
-		return c.session.Check("secrets/"+path, rbac.Read)
-	})
+	return written(w), ofCas(err)
 }
 
 // pathVersion names a version of a path.
@@ -191,7 +82,7 @@ func deleteSecret(c *call) (any, error) {
 		return nil, err
 	}
 	w, _, err := c.api.opt.Secrets.Delete(c.ctx, c.req, c.path, cas)
-	return pathVersion{w.Path, w.Version}, err
+	return pathVersion{w.Path, w.Version}, ofCas(err)
 }
 
 type nothing struct{}
@@ -212,7 +103,7 @@ func rollbackSecret(c *call) (any, error) {
 		return nil, fault.Bad("version", "must be 1 or more")
 	}
 	w, _, err := c.api.opt.Secrets.Rollback(c.ctx, c.req, c.path, b.Version, b.Cas)
-	return written(w), err
+	return written(w), ofCas(err)
 }
 
 type purgeBody struct {
@@ -261,11 +152,11 @@ func ends(variable, source, destination string) []string {
 func moveSecret(c *call) (any, error) {
 	b := c.body.(*moveBody)
 	w, _, err := c.api.opt.Secrets.Move(c.ctx, c.req, b.Source, b.Destination, b.Cas)
-	return pathVersion{w.Path, w.Version}, err
+	return pathVersion{w.Path, w.Version}, ofCas(err)
 }
 
 func copySecret(c *call) (any, error) {
 	b := c.body.(*copyBody)
 	w, _, err := c.api.opt.Secrets.Copy(c.ctx, c.req, b.Source, b.Version, b.Destination, b.Cas)
-	return pathVersion{w.Path, w.Version}, err
+	return pathVersion{w.Path, w.Version}, ofCas(err)
 }

@@ -58,7 +58,18 @@ func importSecrets(c *call) (any, error) {
 	for i, w := range done {
 		out.Items[i] = pathVersion{w.Path, w.Version}
 	}
-	return out, err
+	return out, ofCas(err)
+}
+
+// ofCas names the field that a conflict is about: the one condition that these requests can state.
+func ofCas(err error) error {
+	e, ok := errors.AsType[*fault.Error](err)
+	if !ok || e.Kind != fault.Conflict || strings.HasSuffix(e.Field, "cas") {
+		return err
+	}
+	out := *e
+	out.Field = strings.TrimPrefix(e.Field+".cas", ".")
+	return &out
 }
 
 // inItem says which item of an import err is about.

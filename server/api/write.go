@@ -97,6 +97,7 @@ func (c *call) allowed(s *access.Session, body bool) error {
 		}
 		for _, name := range c.body.(namer).names(n.variable) {
 			if err := n.check(s, n.prefix+name); err != nil {
+				c.denied = n.prefix + name
 				return err
 			}
 		}
