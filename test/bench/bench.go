@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime/pprof"
+	"time"
+)
+
+// bench is one run of the program.
+type bench struct {
+	opt   options
+	rows  []Row
+	fsync time.Duration // median of the latest measurement of the disk
+}
+
+// part measures one thing on a cluster and adds rows.
+type part struct {
+	name  string
+	kills bool // it kills or restarts nodes
+	run   func(context.Context, *bench, *cluster) error
+}
+
+// stage is what is measured on one fresh cluster: what fills it comes apart from what is measured empty.
+type stage struct {
+	store string
+	parts []part
+}
+
+var (
+	small = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}}
+	large = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"restart", true, restart}}
+	brief = []part{{"disk", false, disk}, {"writes", false, someWrites}}
+)
+
+func (o *options) stages() []stage {
+	if o.logStore != "" {
+		return []stage{{o.logStore, small}, {o.logStore, large}}
+	}
+	return []stage{{"bolt", small}, {"wal", brief}, {"bolt", large}}
+}
+
+// chosen returns the parts that were asked for, nil when that is the disk alone though something else was.
+func (o *options) chosen(all []part) (parts []part) {
+	for _, p := range all {
+		if o.wants(p.name) {
+			parts = append(parts, p)
+		}
+	}
+	if len(parts) == 1 && len(o.only) > 0 && (len(o.only) > 1 || o.only[0] != "disk") {
+		return nil
+	}
+	return parts
+}
+
+func (b *bench) run(ctx context.Context) error {
+	if b.opt.env != "" {
+		return b.onRunning(ctx)
+	}
+	dir, err := os.MkdirTemp("", "trb-") // short: a unix socket's path has 107 bytes
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	binary := filepath.Join(dir, "trstctl")
+	say("building trstctl")
+	if out, err := exec.CommandContext(ctx, "go", "build", "-o", binary, "github.com/trstctl/trstctl/cmd/trstctl").CombinedOutput(); err != nil {
+		return fmt.Errorf("build trstctl: %w\n%s", err, out)
+	}
+	return b.stages(ctx, dir, binary)
+}
+
+func (b *bench) stages(ctx context.Context, dir, binary string) (err error) {
+	for i, s := range b.opt.stages() {
+		if parts := b.opt.chosen(s.parts); len(parts) > 0 && ctx.Err() == nil {
+			err = errors.Join(err, b.onFresh(ctx, filepath.Join(dir, fmt.Sprint(i)), binary, s.store, parts))
+		}
+	}
+	return err
+}
+
+// onFresh starts a cluster, measures it, and takes it away.
+func (b *bench) onFresh(ctx context.Context, dir, binary, store string, parts []part) (err error) {
+	say("starting %d nodes on %s", b.opt.nodes, store)
+	c, err := startCluster(ctx, dir, binary, store, b.opt.nodes)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.end(), os.RemoveAll(dir)) }()
+	return b.parts(ctx, c, parts)
+}
+
+// onRunning measures a cluster that others started, beneath a prefix of its own, and purges what it wrote.
+func (b *bench) onRunning(ctx context.Context) (err error) {
+	c, err := openCluster(ctx, b.opt.env)
+	if err != nil {
+		return err
+	}
+	parts := small
+	parts = append(parts[:len(parts):len(parts)], large[1:]...)
+	defer func() { err = errors.Join(err, c.purge(context.WithoutCancel(ctx))) }()
+	var gentle []part
+	for _, p := range b.opt.chosen(parts) {
+		if p.kills && !b.opt.destructive {
+			say("%s is left out: it kills nodes, and --destructive was not given", p.name)
+			continue
+		}
+		gentle = append(gentle, p)
+	}
+	return b.parts(ctx, c, gentle)
+}
+
+// parts goes on after a part that failed: what the others show may say why.
+func (b *bench) parts(ctx context.Context, c *cluster, parts []part) (err error) {
+	for _, p := range parts {
+		if ctx.Err() != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+		if failed := p.run(ctx, b, c); failed != nil {
+			failed = fmt.Errorf("%s on %s: %w", p.name, c.store, failed)
+			say("FAILED: %v", failed)
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}
+
+// add keeps a row and shows it to who waits.
+func (b *bench) add(r Row) {
+	b.rows = append(b.rows, r)
+	say("%s", r.line())
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// profiled writes a profile of the bench itself, if path is not empty.
+func profiled(path string, run func() error) error {
+	if path == "" {
+		return run()
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	err = run()
+	pprof.StopCPUProfile()
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/trstctl/trstctl/sdk"
+)
+
+const writers = 8
+
+// disturbance is what writers noticed of something done to the cluster. Times are of one round.
+type disturbance struct {
+	next    time.Duration // from the act to the first acknowledgement of a write that began after it
+	gap     time.Duration // the longest between two acknowledgements that follow each other, the second of them after the act
+	slowest time.Duration // write that was under way at the act or began later
+	load    *load
+}
+
+// disturb lets writers write, acts, and lets them go on until each has been served again.
+func (b *bench) disturb(ctx context.Context, c *cluster, name string, act func() error) (d disturbance, err error) {
+	addresses, err := c.addresses(ctx, all)
+	if err != nil {
+		return d, err
+	}
+	l, err := newLoad(c, name, writers, addresses, put)
+	if err != nil {
+		return d, err
+	}
+	if err := l.begin(ctx); err != nil {
+		return d, err
+	}
+	at, err := l.around(ctx, act)
+	l.end()
+	if err != nil {
+		return d, err
+	}
+	return l.noticed(at), nil
+}
+
+// around acts between two times of regular work and returns when.
+func (l *load) around(ctx context.Context, act func() error) (at time.Duration, err error) {
+	if err := l.served(ctx, 0); err != nil {
+		return 0, err
+	}
+	at = time.Since(l.began)
+	if err := act(); err != nil {
+		return at, err
+	}
+	return at, l.served(ctx, at)
+}
+
+// served waits until every worker has had 20 more acknowledgements, the last of them for a write that began after at.
+func (l *load) served(ctx context.Context, at time.Duration) error {
+	const more = 20
+	before := make([]int64, len(l.workers))
+	for i, w := range l.workers {
+		before[i] = w.acked.Load()
+	}
+	return eventually(ctx, "writes to be acknowledged", func(context.Context) error {
+		for i, w := range l.workers {
+			if w.acked.Load() < before[i]+more || w.since.Load() <= int64(at) {
+				return fmt.Errorf("writer %d has had %d acknowledgements", i, w.acked.Load()-before[i])
+			}
+		}
+		return nil
+	})
+}
+
+func (l *load) noticed(at time.Duration) disturbance {
+	d := disturbance{load: l, next: -1}
+	var ends []time.Duration
+	for _, w := range l.workers {
+		for _, s := range w.samples {
+			ends = append(ends, s.end)
+			if s.end > at {
+				d.slowest = max(d.slowest, s.took())
+			}
+			if s.start > at && (d.next < 0 || s.end-at < d.next) {
+				d.next = s.end - at
+			}
+		}
+	}
+	d.gap = gap(ends, at)
+	return d
+}
+
+// failover kills the leader, again and again.
+func failover(ctx context.Context, b *bench, c *cluster) error {
+	if len(c.nodes) < 3 {
+		say("failover is left out: %d nodes do not survive the death of one", len(c.nodes))
+		return nil
+	}
+	var rounds []disturbance
+	for i := range b.opt.rounds {
+		at, err := c.leader(ctx)
+		if err != nil {
+			return err
+		}
+		d, err := b.disturb(ctx, c, fmt.Sprintf("failover/%d", i), func() error { return c.kill(at) })
+		if err := errors.Join(err, c.revive(ctx, at)); err != nil {
+			return fmt.Errorf("round %d: %w", i+1, err)
+		}
+		rounds = append(rounds, d)
+		say("kill -9 of %s: next write after %.0f ms, longest gap %.0f ms", c.nodes[at].ID, ms(d.next), ms(d.gap))
+	}
+	b.addRounds(c, "kill -9 of the leader: to the next write", rounds, func(d disturbance) time.Duration { return d.next }, within(time.Second, 2*time.Second, "p50 < 1 s, max < 2 s"))
+	b.addRounds(c, "kill -9 of the leader: longest gap", rounds, func(d disturbance) time.Duration { return d.gap }, nil)
+	b.addRounds(c, "kill -9 of the leader: slowest write", rounds, func(d disturbance) time.Duration { return d.slowest }, nil)
+	return b.readBack(ctx, c, rounds)
+}
+
+// transfer asks for another leader, again and again.
+func transfer(ctx context.Context, b *bench, c *cluster) error {
+	if len(c.nodes) < 2 {
+		say("transfer is left out: there is one node only")
+		return nil
+	}
+	var rounds []disturbance
+	for i := range b.opt.rounds {
+		d, err := b.handOver(ctx, c, i)
+		if err != nil {
+			return fmt.Errorf("round %d: %w", i+1, err)
+		}
+		rounds = append(rounds, d)
+	}
+	b.addRounds(c, "transfer: longest gap", rounds, func(d disturbance) time.Duration { return d.gap }, within(150*time.Millisecond, 0, "p50 < 150 ms"))
+	b.addRounds(c, "transfer: slowest write", rounds, func(d disturbance) time.Duration { return d.slowest }, nil)
+	return b.readBack(ctx, c, rounds)
+}
+
+// handOver asks the leader itself: by way of a follower the answer may be lost with the leadership, and a repetition hands it over again.
+func (b *bench) handOver(ctx context.Context, c *cluster, round int) (d disturbance, err error) {
+	from, err := c.leader(ctx)
+	if err != nil {
+		return d, err
+	}
+	one, err := c.admin.Node(c.nodes[from].API)
+	if err != nil {
+		return d, err
+	}
+	to := ""
+	d, err = b.disturb(ctx, c, fmt.Sprintf("transfer/%d", round), func() (err error) {
+		to, err = one.Transfer(ctx, "")
+		return err
+	})
+	say("transfer from %s to %s: longest gap %.0f ms", c.nodes[from].ID, to, ms(d.gap))
+	return d, err
+}
+
+// addRounds adds the median and the worst of a time.
+func (b *bench) addRounds(c *cluster, what string, rounds []disturbance, of func(disturbance) time.Duration, t *target) {
+	row := Row{What: what, LogStore: c.store, Clients: writers, Failed: map[string]int{}, Note: "each round, ms:"}
+	var times []time.Duration
+	for _, d := range rounds {
+		times = append(times, of(d))
+		row.Note += fmt.Sprintf(" %.0f", ms(of(d)))
+		for k, n := range d.load.failed() {
+			row.Failed[k] += n
+		}
+	}
+	slices.Sort(times)
+	b.add(row.rounds(times).judge(t))
+}
+
+// readBack looks for every acknowledged write of the rounds.
+func (b *bench) readBack(ctx context.Context, c *cluster, rounds []disturbance) error {
+	var paths []string
+	for _, d := range rounds {
+		for _, w := range d.load.workers {
+			for _, s := range w.samples {
+				paths = append(paths, w.pathOf(s.n))
+			}
+		}
+	}
+	lost := make([]bool, len(paths))
+	client := c.admin.Reading(sdk.Read{At: sdk.Linearizable})
+	err := parallel(16, len(paths), func(i int) error {
+		v, err := client.Get(ctx, paths[i], sdk.GetOptions{})
+		lost[i] = sdk.Is(err, sdk.NotFound) || err == nil && !bytes.Equal(v.Value, valueOf(paths[i], new([valueSize]byte)))
+		if lost[i] {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read back: %w", err)
+	}
+	return b.account(c, paths, lost)
+}
+
+func (b *bench) account(c *cluster, paths []string, lost []bool) error {
+	var gone []string
+	for i, l := range lost {
+		if l {
+			gone = append(gone, paths[i])
+		}
+	}
+	row := Row{What: "acknowledged writes that are lost", LogStore: c.store, Count: len(paths), Value: new(float64(len(gone))), Unit: "of " + grouped(float64(len(paths)))}
+	b.add(row.judge(below(1, "0")))
+	if len(gone) > 0 {
+		return errors.New("acknowledged writes are lost, the first is " + gone[0])
+	}
+	return nil
+}

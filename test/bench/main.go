@@ -1,0 +1,54 @@
+// Command bench measures a three-node cluster of real processes through its public API: HTTPS, the sdk as applications use it (one
+// client with a connection of its own per writer or reader, idempotency keys, its own repetitions), secrets of 1 KiB of random bytes.
+//
+// What is measured:
+//
+//   - disk: a 4 KiB write and fdatasync in the file system of the data directories, before each cluster; latencies stand beside it as
+//     a ratio, which survives a change of machine.
+//   - writes and reads: a closed loop of clients that starts when all of them are connected. Every latency is kept, percentiles
+//     are exact (nearest rank). Reads compare the value. Processor time is that of /proc and getrusage over the same period.
+//   - failover: kill -9 of the leader under 8 writing clients. "To the next write" is the time from the signal to the first
+//     acknowledgement of a write that began after it; "longest gap" is between two acknowledgements next to each other, whoever's they are.
+//     Afterwards every acknowledged write is read back.
+//   - transfer: the same gap when an operator hands leadership over.
+//   - memory and restart: with 100,000 secrets; from the start of the first node's process, as the kernel has it, until every
+//     node's /readyz is 200 and a write is acknowledged.
+//
+// Nodes and bench share the machine's processors. The cluster is run by `trstctl dev` below a temporary directory and ends with the bench.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+)
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	o, err := parse(os.Args[1:], os.Stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if err != nil {
+		return 2 // said already
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second ^C ends the bench at once
+	debug.SetGCPercent(400)      // the client's garbage should not cost the nodes their processors
+	err = profiled(o.cpuProfile, func() error {
+		b := bench{opt: o}
+		return errors.Join(b.run(ctx), show(os.Stdout, o.output, b.rows))
+	})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
