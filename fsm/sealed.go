@@ -13,11 +13,20 @@ import (
 //
 // The wrap (everything before the nonce) may be replaced by a re-wrap; the rest never changes, and its SHA-256 is the
 // value's digest, by which records and rows refer to it.
+//
+// A root KEK as a seal wrapped it is kept in the same way, so that it can be destroyed too, in a format of its own: no KEK wraps
+// it, and its digest covers all of it.
+//
+//	1 format | what the seal made of it
 const (
 	SealedFormat  = 1
 	SealedNonceAt = 105
 	SealedMin     = SealedNonceAt + 12 + 16
 	SealedMax     = SealedMin + 2<<20 // a value has 1 MiB at most; an answer may be larger
+
+	WrapFormat = 'w'
+	WrapMin    = 1 + 32 // a seal wraps a key and authenticates it
+	WrapMax    = 1 + 64<<10
 )
 
 // KEKID names one version of a key encryption key.
@@ -52,6 +61,9 @@ type Sealed struct {
 
 // NewSealed checks the header of blob and takes ownership of it.
 func NewSealed(blob []byte) (Sealed, error) {
+	if len(blob) > 0 && blob[0] == WrapFormat {
+		return newWrap(blob)
+	}
 	switch {
 	case len(blob) < SealedMin:
 		return Sealed{}, fmt.Errorf("sealed value of %d bytes is shorter than its header", len(blob))
@@ -63,6 +75,13 @@ func NewSealed(blob []byte) (Sealed, error) {
 	return Sealed{sha256.Sum256(blob[SealedNonceAt:]), blob}, nil
 }
 
+func newWrap(blob []byte) (Sealed, error) {
+	if len(blob) < WrapMin || len(blob) > WrapMax {
+		return Sealed{}, fmt.Errorf("a root key's wrap has %d to %d bytes, not %d", WrapMin, WrapMax, len(blob))
+	}
+	return Sealed{sha256.Sum256(blob), blob}, nil
+}
+
 // IsZero reports whether s holds nothing at all.
 func (s Sealed) IsZero() bool { return s.digest == [32]byte{} }
 
@@ -72,9 +91,15 @@ func (s Sealed) Loaded() bool { return s.blob != nil }
 // Bytes returns the blob; the caller must not change it.
 func (s Sealed) Bytes() []byte { return s.blob }
 
-// KEK returns which key wraps a loaded value.
+// IsWrap reports whether a loaded value is a root KEK that a seal wrapped.
+func (s Sealed) IsWrap() bool { return s.blob[0] == WrapFormat }
+
+// KEK returns which key wraps a loaded value; the zero KEKID, which none has, when a seal does.
 func (s Sealed) KEK() KEKID {
 	var id KEKID
+	if s.IsWrap() {
+		return id
+	}
 	copy(id.Scope[:], s.blob[1:17])
 	id.Version = binary.BigEndian.Uint32(s.blob[17:21])
 	return id

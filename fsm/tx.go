@@ -30,10 +30,12 @@ func (tx *Tx) bump(tenant UID, stream string) error {
 	return tx.set(streamKey(tenant, stream), binary.BigEndian.AppendUint64(nil, n+1))
 }
 
-// putPayload keeps the bytes of a sealed value and its place in the index of its key.
+// putPayload keeps the bytes of a sealed value and its place in the index of its key, if one of ours wraps it.
 func (tx *Tx) putPayload(s Sealed) error {
-	if err := tx.set(kekKey(s), nil); err != nil {
-		return err
+	if !s.IsWrap() {
+		if err := tx.set(kekKey(s), nil); err != nil {
+			return err
+		}
 	}
 	return tx.set(payloadKey(s.digest), s.blob)
 }
@@ -44,8 +46,10 @@ func (tx *Tx) Destroy(s Sealed) error {
 	if err != nil || !found {
 		return err
 	}
-	if err := tx.delete(kekKey(full)); err != nil {
-		return err
+	if !full.IsWrap() {
+		if err := tx.delete(kekKey(full)); err != nil {
+			return err
+		}
 	}
 	return tx.delete(payloadKey(full.digest))
 }

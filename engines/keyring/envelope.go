@@ -93,6 +93,9 @@ func sealed(cluster fsm.UID, id fsm.KEKID, kek *key, b fsm.Binding, plaintext []
 
 // open returns the plaintext of a loaded envelope.
 func open(cluster fsm.UID, kek *key, b fsm.Binding, s fsm.Sealed) ([]byte, error) {
+	if s.IsWrap() {
+		return nil, errOpen
+	}
 	blob, id := s.Bytes(), s.KEK()
 	at := binary.BigEndian.Uint32(blob[21:])
 	wrap, err := wrapper(kek, blob[saltAt:wrapAt], contextOf(cluster, at, b, &id))

@@ -4,14 +4,15 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 )
 
-// Wrap is a root KEK as one seal keeps it.
+// Wrap is a root KEK as one seal keeps it. The wrapped bytes stand beside the event and the row, so that neither shows them and
+// they can be destroyed.
 type Wrap struct {
-	Seal  string `cbor:"1,keyasint"` // the seal's name
-	Bytes []byte `cbor:"2,keyasint"` // what its Wrap returned for: root KEK ‖ SHA-256(cluster, seal, version)
+	Seal string     `cbor:"1,keyasint"` // the seal's name
+	Key  fsm.Sealed `cbor:"2,keyasint"` // fsm.WrapFormat, then what its Wrap returned for: root KEK ‖ SHA-256(cluster, seal, version)
 }
 
 // RootAdded brings a version of the root KEK, wrapped by every configured seal. MAC, under the version before, shows that
-// whoever added it had that one; the first version has none.
+// whoever added it had that one and meant this key; the first version has none.
 type RootAdded struct {
 	Version uint32     `cbor:"1,keyasint"`
 	Wraps   []Wrap     `cbor:"2,keyasint"`

@@ -29,14 +29,18 @@ type Keyring struct {
 	cluster fsm.UID
 	seals   []seal.Seal
 
-	mu      sync.RWMutex // guards the rest; the keys behind the pointers never change while it is held for reading
+	mu      sync.RWMutex // guards the rest; the keys behind the pointers never change while it is held for reading, and may be zeroed before
 	roots   map[uint32]*key
 	newest  uint32               // of roots
 	tenants map[fsm.KEKID]*key   // opened so far
 	macs    map[[32]byte]*macKey // opened so far, by the digest of what they were opened from
 }
 
-type macKey struct{ key }
+type macKey struct {
+	tenant fsm.UID
+	id     [32]byte // in macs
+	key    key
+}
 
 // New returns a sealed keyring.
 func New(cluster fsm.UID, seals ...seal.Seal) *Keyring {
@@ -78,7 +82,7 @@ func (k *Keyring) Seal(r fsm.Reader, b fsm.Binding, plaintext []byte) (fsm.Seale
 		return fsm.Sealed{}, err
 	}
 	if !found {
-		return fsm.Sealed{}, errNoKeys()
+		return fsm.Sealed{}, k.noKeys(b.Tenant)
 	}
 	id := fsm.KEKID{Scope: b.Tenant, Version: row.KEK}
 	kek, err := k.kek(r, id)
@@ -90,12 +94,42 @@ func (k *Keyring) Seal(r fsm.Reader, b fsm.Binding, plaintext []byte) (fsm.Seale
 
 func errNoKeys() error { return fault.New(fault.NotFound, "the tenant's keys were destroyed") }
 
-// sealUnder holds the lock so that Close cannot zero the key in between.
+// noKeys zeroes what is in memory of a tenant whose keys were destroyed, and says that they were.
+func (k *Keyring) noKeys(tenant fsm.UID) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id, t := range k.tenants {
+		if id.Scope == tenant {
+			clear(t[:])
+			delete(k.tenants, id)
+		}
+	}
+	for id, m := range k.macs {
+		if m.tenant == tenant {
+			clear(m.key[:])
+			delete(k.macs, id)
+		}
+	}
+	return errNoKeys()
+}
+
+// holds fails when a key was zeroed since it was found. The caller holds the lock until it has used the key.
+func (k *Keyring) holds(id fsm.KEKID, kek *key) error {
+	switch {
+	case len(k.roots) == 0:
+		return errSealed()
+	case !id.Scope.IsZero() && k.tenants[id] != kek:
+		return errNoKeys()
+	}
+	return nil
+}
+
+// sealUnder holds the lock so that nobody can zero the key in between.
 func (k *Keyring) sealUnder(id fsm.KEKID, kek *key, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if len(k.roots) == 0 {
-		return fsm.Sealed{}, errSealed()
+	if err := k.holds(id, kek); err != nil {
+		return fsm.Sealed{}, err
 	}
 	return sealed(k.cluster, id, kek, b, plaintext)
 }
@@ -116,8 +150,8 @@ func (k *Keyring) Open(r fsm.Reader, b fsm.Binding, s fsm.Sealed) ([]byte, error
 	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if len(k.roots) == 0 {
-		return nil, errSealed()
+	if err := k.holds(full.KEK(), kek); err != nil {
+		return nil, err
 	}
 	out, err := open(k.cluster, kek, b, full)
 	if err != nil {
@@ -136,7 +170,7 @@ func (k *Keyring) kek(r fsm.Reader, id fsm.KEKID) (*key, error) {
 		return nil, err
 	}
 	if !found {
-		return nil, errNoKeys()
+		return nil, k.noKeys(id.Scope)
 	}
 	k.mu.RLock()
 	known, sealed := k.tenants[id], len(k.roots) == 0
@@ -195,7 +229,7 @@ func macBinding(tenant fsm.UID) fsm.Binding {
 func (k *Keyring) MAC(r fsm.Reader, tenant fsm.UID, purpose string, parts ...[]byte) ([32]byte, error) {
 	row, found, err := tenants.Get(r, fsm.K(tenant))
 	if err == nil && !found {
-		err = errNoKeys()
+		err = k.noKeys(tenant)
 	}
 	if err != nil {
 		return [32]byte{}, err
@@ -206,8 +240,11 @@ func (k *Keyring) MAC(r fsm.Reader, tenant fsm.UID, purpose string, parts ...[]b
 	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if len(k.roots) == 0 {
+	switch {
+	case len(k.roots) == 0:
 		return [32]byte{}, errSealed()
+	case k.macs[m.id] != m: // zeroed since it was found
+		return [32]byte{}, errNoKeys()
 	}
 	return mac(m.key[:], append([][]byte{[]byte(purpose)}, parts...)...), nil
 }
@@ -234,8 +271,11 @@ func (k *Keyring) macKey(r fsm.Reader, tenant fsm.UID, s fsm.Sealed) (*macKey, e
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if len(k.roots) == 0 {
+		return nil, errSealed()
+	}
 	if k.macs[id] == nil {
-		k.macs[id] = &macKey{key(b)}
+		k.macs[id] = &macKey{tenant, id, key(b)}
 	}
 	return k.macs[id], nil
 }
@@ -270,22 +310,11 @@ func (k *Keyring) Prove(nonce, context []byte) ([32]byte, error) {
 // no seal can answer now; fault.Corrupt that a seal's key does not fit or that a key was added by no one who had the one before.
 func (k *Keyring) Unseal(ctx context.Context, r fsm.Reader) error {
 	opened := map[uint32]*key{}
-	newest := uint32(0)
-	err := roots.Scan(r, fsm.Span{}, func(_ fsm.Key, row RootAdded) (bool, error) {
-		root, err := k.unwrap(ctx, row)
-		if err == nil {
-			err = k.vouched(r, row, root, opened[newest])
-		}
-		if err != nil {
-			return false, err
-		}
-		opened[row.Version], newest = root, row.Version
-		return true, nil
-	})
-	if err == nil && newest == 0 {
-		err = fault.New(fault.Sealed, "the root key is not here yet")
-	}
+	newest, err := k.openRoots(ctx, r, opened)
 	if err != nil {
+		for _, root := range opened {
+			clear(root[:])
+		}
 		return err
 	}
 	k.mu.Lock()
@@ -294,14 +323,39 @@ func (k *Keyring) Unseal(ctx context.Context, r fsm.Reader) error {
 	return nil
 }
 
-func (k *Keyring) unwrap(ctx context.Context, row RootAdded) (*key, error) {
+// openRoots fills opened, also with what it had when it fails.
+func (k *Keyring) openRoots(ctx context.Context, r fsm.Reader, opened map[uint32]*key) (newest uint32, err error) {
+	err = roots.Scan(r, fsm.Span{}, func(_ fsm.Key, row RootAdded) (bool, error) {
+		root, err := k.unwrap(ctx, r, row)
+		if err != nil {
+			return false, err
+		}
+		before := opened[newest]
+		opened[row.Version], newest = root, row.Version
+		return true, k.vouched(r, row, root, before)
+	})
+	if err == nil && newest == 0 {
+		err = fault.New(fault.Sealed, "the root key is not here yet")
+	}
+	return newest, err
+}
+
+// unwrap passes over wraps that were destroyed: those of a seal that was removed.
+func (k *Keyring) unwrap(ctx context.Context, r fsm.Reader, row RootAdded) (*key, error) {
 	var misfits, silent []error
 	for _, w := range row.Wraps {
+		kept, found, err := fsm.Load(r, w.Key)
+		if err != nil {
+			return nil, err
+		}
+		if found && !kept.IsWrap() {
+			return nil, fault.New(fault.Corrupt, "what seal %s wrapped for root key %d is something else", w.Seal, row.Version)
+		}
 		for _, s := range k.seals {
-			if s.Name() != w.Seal {
+			if s.Name() != w.Seal || !found {
 				continue
 			}
-			root, err := k.unwrapWith(ctx, s, row.Version, w.Bytes)
+			root, err := k.unwrapWith(ctx, s, row.Version, kept.Bytes()[1:])
 			switch {
 			case err == nil:
 				return root, nil
@@ -368,14 +422,15 @@ func (k *Keyring) vouched(r fsm.Reader, row RootAdded, root, before *key) error 
 	if row.Version == 1 {
 		return nil
 	}
-	if want := voucher(before, row); before == nil || !hmac.Equal(want[:], row.MAC) {
+	if want := voucher(before, root, row); before == nil || !hmac.Equal(want[:], row.MAC) {
 		return fault.New(fault.Corrupt, "root key %d was added by no one who had the key before it", row.Version)
 	}
 	return nil
 }
 
-// voucher is the MAC of a version under the one before: over its number and its canary, which only its own key makes.
-func voucher(before *key, row RootAdded) [32]byte {
+// voucher is the MAC of a version under the one before: over its number, its canary, and the key itself. The canary alone would
+// not do, since its digest leaves the wrap out: its DEK can be wrapped under any key.
+func voucher(before, root *key, row RootAdded) [32]byte {
 	if before == nil {
 		return [32]byte{}
 	}
@@ -383,5 +438,12 @@ func voucher(before *key, row RootAdded) [32]byte {
 	if err != nil { // a digest is always encoded
 		return [32]byte{}
 	}
-	return mac(before[:], []byte("trstctl root kek voucher v1"), binary.BigEndian.AppendUint32(nil, row.Version), digest)
+	return mac(before[:], []byte("trstctl root kek voucher v1"), binary.BigEndian.AppendUint32(nil, row.Version), digest, commitment(root))
+}
+
+// commitment stands for one root key and tells nothing of it.
+func commitment(root *key) []byte {
+	h := hmac.New(sha256.New, root[:])
+	h.Write([]byte("trstctl root kek commitment v1"))
+	return h.Sum(nil)
 }

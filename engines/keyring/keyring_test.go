@@ -32,7 +32,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	s, err := fsm.Open(t.TempDir(), fsm.NewRegistry(fsm.Builtin, Register), fsm.Options{})
+	s, err := fsm.Open(t.TempDir(), fsm.NewRegistry(fsm.Builtin, Register, testEvents), fsm.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := &rig{t: t, store: s, kek: filepath.Join(t.TempDir(), "kek")}
@@ -164,28 +164,176 @@ func TestAnEmptyStateIsSealedNotWrong(t *testing.T) {
 	require.True(t, fault.Is(New(cluster).Unseal(t.Context(), v), fault.Sealed))
 }
 
+// second is a version 2 of the root KEK, vouched for by whoever has version 1, and its key.
+func (r *rig) second() (RootAdded, *key) {
+	root, e := newKey(), RootAdded{Version: 2}
+	w, err := r.keys.wrap(r.t.Context(), r.keys.seals[0], 2, root)
+	require.NoError(r.t, err)
+	e.Wraps = []Wrap{w}
+	e.Canary, err = sealed(cluster, fsm.KEKID{Version: 2}, root, canaryBinding(2), []byte(canaryText))
+	require.NoError(r.t, err)
+	before, err := r.keys.root(1)
+	require.NoError(r.t, err)
+	v := voucher(before, root, e)
+	e.MAC = v[:]
+	return e, root
+}
+
 func TestARootKeyThatNobodyVouchesForIsRefused(t *testing.T) {
 	r := newRig(t)
-	forged, err := New(cluster, r.keys.seals...).Found(t.Context())
-	require.NoError(t, err)
-	e := forged[0].(RootAdded)
-	root, err := r.keys.unwrap(t.Context(), e)
-	require.NoError(t, err)
-	e.Version = 2
-	e.Wraps[0], err = r.keys.wrap(t.Context(), r.keys.seals[0], 2, root)
-	require.NoError(t, err)
-	e.Canary, err = sealed(cluster, fsm.KEKID{Version: 2}, root, canaryBinding(2), []byte(canaryText))
-	require.NoError(t, err)
-	good := e
-	before, err := r.keys.root(1)
-	require.NoError(t, err)
-	v := voucher(before, good)
-	good.MAC = v[:]
-	e.MAC = make([]byte, 32)
-	r.apply(fsm.RootTenant, e)
+	good, _ := r.second()
+	forged := good
+	forged.MAC = make([]byte, 32)
+	r.apply(fsm.RootTenant, forged)
 	require.ErrorContains(t, r.keys.Unseal(t.Context(), r.view()), "added by no one")
 	r.apply(fsm.RootTenant, good)
 	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))
+}
+
+// TestAVoucherIsForOneKey wraps the DEK of a vouched canary under another root key: the canary's digest stays the same.
+func TestAVoucherIsForOneKey(t *testing.T) {
+	r := newRig(t)
+	good, root := r.second()
+	forged, other, id := good, newKey(), fsm.KEKID{Version: 2}
+	w, err := r.keys.wrap(t.Context(), r.keys.seals[0], 2, other)
+	require.NoError(t, err)
+	forged.Wraps = []Wrap{w}
+	blob := append([]byte(nil), good.Canary.Bytes()...)
+	context := contextOf(cluster, epoch, canaryBinding(2), &id)
+	from, err := wrapper(root, blob[saltAt:wrapAt], context)
+	require.NoError(t, err)
+	dek, err := from.Open(nil, make([]byte, 12), blob[wrapAt:fsm.SealedNonceAt], context)
+	require.NoError(t, err)
+	to, err := wrapper(other, blob[saltAt:wrapAt], context)
+	require.NoError(t, err)
+	copy(blob[wrapAt:], to.Seal(nil, make([]byte, 12), dek, context))
+	forged.Canary, err = fsm.NewSealed(blob)
+	require.NoError(t, err)
+	a, err := fsm.Encode(good.Canary)
+	require.NoError(t, err)
+	b, err := fsm.Encode(forged.Canary)
+	require.NoError(t, err)
+	require.Equal(t, a, b)
+	r.apply(fsm.RootTenant, forged)
+	require.ErrorContains(t, r.keys.Unseal(t.Context(), r.view()), "added by no one")
+}
+
+// TestAWrappedRootKeyStandsBesideItsRecord: who reads the audit does not get it, and it can be destroyed.
+func TestAWrappedRootKeyStandsBesideItsRecord(t *testing.T) {
+	r := newRig(t)
+	row, found, err := roots.Get(r.view(), fsm.K(uint64(1)))
+	require.NoError(t, err)
+	require.True(t, found)
+	wrap, found, err := fsm.Load(r.view(), row.Wraps[0].Key)
+	require.NoError(t, err)
+	require.True(t, found)
+	require.True(t, wrap.IsWrap())
+	require.Equal(t, fsm.KEKID{}, wrap.KEK())
+	require.NoError(t, fsm.History(r.view(), 0, false, func(rec fsm.Record) (bool, error) {
+		for _, e := range rec.Events {
+			require.NotContains(t, string(e.Data), string(wrap.Bytes()[1:17]), e.Type)
+		}
+		return true, nil
+	}))
+	_, err = r.keys.Open(r.view(), place, wrap)
+	require.True(t, fault.Is(err, fault.Corrupt), "a wrap is not a value: %v", err)
+	_, err = open(cluster, newKey(), place, wrap)
+	require.ErrorIs(t, err, errOpen)
+
+	r.apply(fsm.RootTenant, wrapDestroyed{1, 0})
+	require.True(t, fault.Is(r.keys.Unseal(t.Context(), r.view()), fault.Sealed))
+	_, err = fsm.VerifyChain(t.Context(), r.view())
+	require.NoError(t, err, "the chain stays whole")
+}
+
+// TestADestroyedWrapIsPassedOver: a seal that was removed is not asked, the others open the root key.
+func TestADestroyedWrapIsPassedOver(t *testing.T) {
+	r := newRig(t)
+	e, root := r.second()
+	again, err := r.keys.wrap(t.Context(), r.keys.seals[0], 2, root)
+	require.NoError(t, err)
+	e.Wraps = []Wrap{e.Wraps[0], again}
+	r.apply(fsm.RootTenant, e)
+	r.apply(fsm.RootTenant, wrapDestroyed{2, 0})
+	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))
+}
+
+func TestAWrapThatIsSomethingElseIsNamed(t *testing.T) {
+	r := newRig(t)
+	e, _ := r.second()
+	swapped := e
+	swapped.Wraps = []Wrap{{e.Wraps[0].Seal, e.Canary}}
+	r.apply(fsm.RootTenant, swapped)
+	require.True(t, fault.Is(r.keys.Unseal(t.Context(), r.view()), fault.Corrupt))
+	swapped = e
+	swapped.Canary = e.Wraps[0].Key
+	r.apply(fsm.RootTenant, swapped)
+	require.True(t, fault.Is(r.keys.Unseal(t.Context(), r.view()), fault.Corrupt))
+}
+
+// TestKeysOfADeletedTenantAreZeroed, those of others stay.
+func TestKeysOfADeletedTenantAreZeroed(t *testing.T) {
+	r := newRig(t)
+	for _, lookUp := range map[string]func() error{
+		"seal": func() error { _, err := r.keys.Seal(r.view(), place, nil); return err },
+		"mac":  func() error { _, err := r.keys.MAC(r.view(), acme, "p"); return err },
+	} {
+		old := r.view()
+		_, err := r.keys.MAC(old, umbra, "p")
+		require.NoError(t, err)
+		_, err = r.keys.MAC(old, acme, "p")
+		require.NoError(t, err)
+		id := fsm.KEKID{Scope: acme, Version: 1}
+		kek, err := r.keys.kek(old, id)
+		require.NoError(t, err)
+		row, _, err := tenants.Get(old, fsm.K(acme))
+		require.NoError(t, err)
+		m, err := r.keys.macKey(old, acme, row.MAC)
+		require.NoError(t, err)
+		r.apply(acme, TenantKeysDestroyed{})
+		require.True(t, fault.Is(lookUp(), fault.NotFound))
+		require.Equal(t, key{}, *kek)
+		require.Equal(t, key{}, m.key)
+		require.Len(t, r.keys.tenants, 1)
+		require.Len(t, r.keys.macs, 1)
+		_, err = r.keys.sealUnder(id, kek, place, []byte("x"))
+		require.True(t, fault.Is(err, fault.NotFound), "nothing is sealed under a zeroed key: %v", err)
+		events, err := r.keys.NewTenant(r.view(), acme)
+		require.NoError(t, err)
+		r.apply(acme, events...)
+	}
+}
+
+// TestAnUnsealThatFailsKeepsNoRoot has version 1 opened when version 2 turns out to be forged.
+func TestAnUnsealThatFailsKeepsNoRoot(t *testing.T) {
+	r := newRig(t)
+	e, _ := r.second()
+	e.MAC = make([]byte, 32)
+	r.apply(fsm.RootTenant, e)
+	opened := map[uint32]*key{}
+	_, err := r.keys.openRoots(t.Context(), r.view(), opened)
+	require.ErrorContains(t, err, "added by no one")
+	require.Len(t, opened, 2, "Unseal has both to zero")
+	k := New(cluster, r.keys.seals...)
+	require.Error(t, k.Unseal(t.Context(), r.view()))
+	require.False(t, k.Unsealed())
+	require.Empty(t, k.roots)
+}
+
+// wrapDestroyed ends one wrap of a root KEK, as the removal of a seal will.
+type wrapDestroyed struct{ Version, Wrap uint64 }
+
+func (wrapDestroyed) EventType() string   { return "test.wrap.destroyed" }
+func (wrapDestroyed) EventStream() string { return "wrap" }
+
+func testEvents(r *fsm.Registry) {
+	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e wrapDestroyed) error {
+		row, _, err := roots.Get(tx, fsm.K(e.Version))
+		if err != nil || e.Wrap >= uint64(len(row.Wraps)) {
+			return err
+		}
+		return tx.Destroy(row.Wraps[e.Wrap].Key)
+	})
 }
 
 func TestADroppedTenantIsUnreadableAtOnce(t *testing.T) {

@@ -37,7 +37,11 @@ func (k *Keyring) wrap(ctx context.Context, s seal.Seal, version uint32, root *k
 	plain := append(append(make([]byte, 0, keySize+len(owner)), root[:]...), owner[:]...)
 	defer clear(plain)
 	b, err := s.Wrap(ctx, plain, k.wrapContext(s.Name(), version))
-	return Wrap{s.Name(), b}, err
+	if err != nil {
+		return Wrap{}, err
+	}
+	kept, err := fsm.NewSealed(append([]byte{fsm.WrapFormat}, b...))
+	return Wrap{s.Name(), kept}, err
 }
 
 // NewTenant makes the first KEK of a tenant, sealed under the newest root KEK, and its MAC key. The events are of the tenant's own

@@ -346,8 +346,8 @@ func (r *rig) check() {
 	})
 }
 
-// keyPayloads are those of the keyring: the canary, and KEK and MAC key of two tenants.
-const keyPayloads = 1 + 2*2
+// keyPayloads are those of the keyring: the wrapped root key and its canary, and KEK and MAC key of two tenants.
+const keyPayloads = 2 + 2*2
 
 func (r *rig) checkRows(v *fsm.View) (live uint64) {
 	rows := uint64(0)
