@@ -114,6 +114,12 @@ func (r *Registry) applyRecord(tx *Tx, rec record, payloads []Sealed) (Outcome, 
 		return Outcome{}, err
 	}
 	receipt := Receipt{Index: rec.Index, Seq: tx.meta.Seq, At: rec.At, Reply: rec.Reply}
+	if err := sweepAnswers(tx, rec.At, sweepEach); err != nil {
+		return Outcome{}, err
+	}
+	if err := queueAnswer(tx, receipt); err != nil {
+		return Outcome{}, err
+	}
 	return Outcome{Receipt: receipt}, storeReceipt(tx, rec.Tenant, rec.Receipt, receipt)
 }
 

@@ -37,15 +37,31 @@ type Ledger struct {
 	store *Store
 	log   Log
 	lanes lanes
+	now   func() time.Time
 }
 
+// LedgerOption changes what NewLedger sets up.
+type LedgerOption func(*Ledger)
+
+// WithClock replaces the system's clock.
+func WithClock(now func() time.Time) LedgerOption { return func(l *Ledger) { l.now = now } }
+
 // NewLedger binds a store to its replicated log.
-func NewLedger(s *Store, l Log) *Ledger {
-	return &Ledger{store: s, log: l, lanes: lanes{held: map[string]*lane{}}}
+func NewLedger(s *Store, l Log, options ...LedgerOption) *Ledger {
+	out := &Ledger{store: s, log: l, lanes: lanes{held: map[string]*lane{}}, now: time.Now}
+	for _, o := range options {
+		o(out)
+	}
+	return out
 }
 
 // View opens the present state.
 func (l *Ledger) View() (*View, error) { return l.store.View() }
+
+// Find is FindReceipt now: by log time, or by the own clock when that is further, since log time stands still while nobody writes.
+func (l *Ledger) Find(v *View, tenant UID, k *ReceiptKey) (rc Receipt, found bool, err error) {
+	return FindReceipt(v, tenant, k, max(v.Now(), At(l.now())))
+}
 
 const attempts = 8
 
@@ -111,7 +127,7 @@ func (l *Ledger) decide(r Request, decide Decide) (*Entry, Receipt, uint64, erro
 		return nil, Receipt{}, 0, err
 	}
 	defer v.Close()
-	if rc, found, err := FindReceipt(v, r.Tenant, r.Receipt, v.Now()); err != nil || found {
+	if rc, found, err := l.Find(v, r.Tenant, r.Receipt); err != nil || found {
 		return nil, rc, v.Index(), err
 	}
 	e := &Entry{ID: r.ID, Tenant: r.Tenant, Actor: r.Actor, Origin: r.Origin, Receipt: r.Receipt}

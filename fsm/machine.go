@@ -19,6 +19,7 @@ func (TermBegan) EventStream() string { return "cluster/term" }
 // Builtin registers the events of this package.
 func Builtin(r *Registry) {
 	On(r, func(*Tx, Meta, TermBegan) error { return nil })
+	On(r, applySwept)
 }
 
 // machine is the Store as Raft sees it. All its methods but Persist run on Raft's one apply goroutine.

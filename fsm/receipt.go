@@ -15,7 +15,8 @@ const (
 	sweepEach    = 4
 )
 
-// Below spaceReceipts and the tenant: 'c' -> quota, 'k' hash -> stored receipt, 'q' sequence -> hash.
+// Below spaceReceipts and the tenant: 'c' -> quota, 'k' hash -> stored receipt, 'q' sequence -> hash; below the zero tenant
+// what answers.go says.
 type storedReceipt struct {
 	Request [32]byte `cbor:"1,keyasint"`
 	Receipt Receipt  `cbor:"2,keyasint"`
@@ -126,7 +127,9 @@ func sweepReceipts(tx *Tx, tenant UID, rc Receipt) error {
 	return tx.set(countKey, b)
 }
 
+// turn is a place in a queue.
 type turn struct {
+	at  Time // of an answer
 	seq uint64
 	key [32]byte
 }
@@ -139,7 +142,7 @@ func oldestTurns(tx *Tx, tenant UID, from uint64) ([]turn, error) {
 		if !ok || len(v) != 32 {
 			return false, fault.New(fault.Corrupt, "the order of receipts is damaged")
 		}
-		turns = append(turns, turn{seq, [32]byte(v)})
+		turns = append(turns, turn{seq: seq, key: [32]byte(v)})
 		return len(turns) < sweepEach, nil
 	})
 	return turns, err

@@ -7,7 +7,7 @@
 //     renewed; the entry that says so guards the whole chain and the policies it was judged by. In between, whoever widens a
 //     policy widens every token that names it, also one whose parent does not: that one is not renewed any more.
 //   - The secret form is stored nowhere. A hash of it is, and for a repetition of the request that made it the answer, sealed
-//     under the tenant's key and the request's Idempotency-Key; a revocation destroys that answer.
+//     under the tenant's key and the request's Idempotency-Key; 15 minutes or a revocation destroy that answer.
 //   - An accessor never authenticates.
 //
 // Every mutation is one entry, so a crash leaves it done or not done. A creator who does not learn the outcome repeats the

@@ -18,7 +18,8 @@ const (
 	sweepRetry = 30 * time.Second
 )
 
-// Sweeper removes tokens that have been dead for more than a day. It runs on the leader.
+// Sweeper removes tokens that have been dead for more than a day, and has the answers that hold a secret destroyed in time when
+// nobody writes anything. It runs on the leader.
 type Sweeper struct {
 	e   *Engine
 	log *slog.Logger
@@ -27,18 +28,56 @@ type Sweeper struct {
 // Sweeper returns the worker that cleans up behind e.
 func (e *Engine) Sweeper(log *slog.Logger) *Sweeper { return &Sweeper{e, log} }
 
-// Run sweeps now and every ten minutes until ctx ends; it then returns nil. A failed sweep is repeated after 30 seconds.
+// Run sweeps now, every ten minutes and when an answer is due, until ctx ends; it then returns nil. A failed sweep is repeated
+// after 30 seconds.
 func (s *Sweeper) Run(ctx context.Context) error {
 	for {
-		pause := sweepEvery
-		if err := s.sweep(ctx); err != nil && ctx.Err() == nil {
-			s.log.WarnContext(ctx, "dead tokens not removed, will retry", "err", err)
+		pause, err := s.round(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "dead tokens or secret answers not removed, will retry", "err", err)
 			pause = sweepRetry
 		}
 		if !s.e.clock.Wait(ctx, pause) {
 			return nil
 		}
 	}
+}
+
+// round returns how long to wait for the next one.
+func (s *Sweeper) round(ctx context.Context) (time.Duration, error) {
+	if err := s.sweep(ctx); err != nil {
+		return 0, err
+	}
+	due, err := s.untilAnswer()
+	for before := due - 1; err == nil && due <= 0 && due > before; { // no progress: log time lags behind the clock
+		before = due
+		if _, err = s.e.ledger.Commit(ctx, request(), "", s.destroy); err == nil {
+			due, err = s.untilAnswer()
+		}
+	}
+	return min(max(due, sweepRetry), sweepEvery), err
+}
+
+// untilAnswer returns in what time the oldest secret answer is due, sweepEvery if there is none.
+func (s *Sweeper) untilAnswer() (time.Duration, error) {
+	v, err := s.e.ledger.View()
+	if err != nil {
+		return 0, err
+	}
+	defer v.Close()
+	due, found, err := fsm.AnswersDue(v)
+	if !found {
+		return sweepEvery, err
+	}
+	return due.Sub(s.e.now(v)), err
+}
+
+func (s *Sweeper) destroy(v *fsm.View, entry *fsm.Entry) error {
+	due, found, err := fsm.AnswersDue(v)
+	if found && due <= s.e.now(v) {
+		entry.Add(fsm.AnswersSwept{})
+	}
+	return err
 }
 
 // sweep removes everything due, a batch at a time.

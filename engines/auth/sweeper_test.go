@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,64 @@ func TestTheSweeperRemovesWhatIsDeadForADay(t *testing.T) {
 
 	r.clock.turn <- false
 	require.NoError(t, <-ended)
+}
+
+// TestTheSweeperEndsSecretAnswersWhenNobodyWrites: the clock goes on, log time does not.
+func TestTheSweeperEndsSecretAnswersWhenNobodyWrites(t *testing.T) {
+	r := newRig(t)
+	made := r.create(r.root.Secret, Grant{TTL: 100 * time.Hour}, acme)
+	held := func() bool {
+		_, found, err := fsm.Load(r.view(), r.rows()[made.Ref()].Answer)
+		require.NoError(t, err)
+		return found
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error)
+	go func() { ended <- r.e.Sweeper(quiet()).Run(ctx) }()
+	require.Equal(t, sweepEvery, <-r.clock.waits)
+	r.clock.advance(sweepEvery)
+	r.clock.turn <- true
+	require.Equal(t, 5*time.Minute+1, <-r.clock.waits, "until it is due")
+	proposed := r.log.proposed
+	require.True(t, held())
+
+	r.clock.advance(5*time.Minute + 1)
+	r.log.fail = errors.New("no quorum")
+	r.clock.turn <- true
+	require.Equal(t, sweepRetry, <-r.clock.waits)
+	require.True(t, held())
+	r.clock.turn <- true
+	require.Equal(t, sweepEvery, <-r.clock.waits)
+	require.False(t, held())
+	require.Equal(t, proposed+1, r.log.proposed)
+	r.login(made.Secret)
+
+	r.clock.turn <- true
+	require.Equal(t, sweepEvery, <-r.clock.waits)
+	require.Equal(t, proposed+1, r.log.proposed, "nothing is due, nothing is logged")
+	r.clock.turn <- false
+	require.NoError(t, <-ended)
+}
+
+// TestALongQueueOfAnswersIsEndedInOneRound brings more of them than one event ends.
+func TestALongQueueOfAnswersIsEndedInOneRound(t *testing.T) {
+	r := newRig(t)
+	for i := range 600 {
+		s, err := fakeAnswers{}.SealAnswer(nil, fsm.Binding{}, "k", fmt.Append(nil, i))
+		require.NoError(t, err)
+		e := &fsm.Entry{Tenant: acme, Reply: fsm.Reply{Secret: s}}
+		e.Add(touched{"x"})
+		_, err = r.log.apply(e)
+		require.NoError(t, err)
+		r.clock.advance(time.Millisecond)
+	}
+	r.clock.advance(time.Hour)
+	proposed := r.log.proposed
+	pause, err := r.e.Sweeper(quiet()).round(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, sweepEvery, pause)
+	require.Equal(t, proposed+2, r.log.proposed)
 }
 
 func TestAChildOfAForgottenTokenIsDead(t *testing.T) {
