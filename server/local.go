@@ -9,10 +9,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/api"
+	"github.com/trstctl/trstctl/server/api/strictjson"
 )
 
 const (
@@ -85,34 +87,54 @@ func (n *Node) localInit(w http.ResponseWriter, r *http.Request) {
 		api.WriteProblem(w, err, "")
 		return
 	}
-	req := foundRequest{ttl, make(chan foundReply, 1)}
+	req := foundRequest{ttl, make(chan foundReply, 1), make(chan error, 1)}
 	select {
 	case n.found <- req:
 	case <-time.After(time.Second):
 		api.WriteProblem(w, fault.New(fault.Conflict, "node %q belongs to a cluster already, or is joining one", n.cfg.Node), "")
 		return
 	}
+	req.answered <- n.answerInit(w, r, req.reply)
+}
+
+// answerInit returns nil once the caller was sent what there is to say.
+func (n *Node) answerInit(w http.ResponseWriter, r *http.Request, founded <-chan foundReply) error {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil { // it would look as if the caller had gone
+		return err
+	}
 	select {
-	case reply := <-req.reply:
-		n.answerInit(w, reply)
+	case reply := <-founded:
+		if reply.err == nil {
+			return n.sendFounded(w, r, reply)
+		}
+		n.log.Error("init failed", "err", reply.err)
+		api.WriteProblem(w, reply.err, "")
+		return reply.err
+	case <-r.Context().Done():
+		return errors.New("the caller has gone")
 	case <-time.After(initTime):
 		api.WriteProblem(w, fault.New(fault.Unknown, "init has not ended in time: look at the node's log"), "")
+		return errors.New("init has not ended in time")
 	}
 }
 
-func (n *Node) answerInit(w http.ResponseWriter, reply foundReply) {
-	if reply.err != nil {
-		n.log.Error("init failed", "err", reply.err)
-		api.WriteProblem(w, reply.err, "")
-		return
-	}
+// sendFounded writes the one answer that holds the root token, as a whole, and says whether it was taken.
+func (n *Node) sendFounded(w http.ResponseWriter, r *http.Request, reply foundReply) error {
 	defer clear(reply.token)
-	writeLocal(w, struct {
-		RootToken string `json:"root_token"`
-		Cluster   string `json:"cluster"`
-		Node      string `json:"node"`
-		CA        string `json:"ca_certificate"`
-	}{string(reply.token), reply.cluster.String(), n.cfg.Node, string(reply.ca)})
+	b := append(make([]byte, 0, 4096+2*len(reply.ca)), `{"root_token":`...)
+	b = strictjson.AppendString(b, reply.token)
+	b = strictjson.AppendString(append(b, `,"cluster":`...), reply.cluster.String())
+	b = strictjson.AppendString(append(b, `,"node":`...), n.cfg.Node)
+	b = append(strictjson.AppendString(append(b, `,"ca_certificate":`...), reply.ca), "}\n"...)
+	defer clear(b)
+	c := http.NewResponseController(w)
+	if err := errors.Join(r.Context().Err(), c.SetWriteDeadline(time.Now().Add(10*time.Second))); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	_, err := w.Write(b)
+	return errors.Join(err, c.Flush())
 }
 
 func rootTTL(body io.Reader) (time.Duration, error) {

@@ -9,19 +9,18 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
-	"time"
+	"syscall"
 
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/seal"
-	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
 )
 
 // Options are what a process gives its node beside the configuration.
 type Options struct {
 	Log       *slog.Logger
-	JoinToken string // joins that cluster when the data directory is not a node's yet
+	JoinToken []byte // joins that cluster when the data directory is not a node's yet; the node zeroes it
 	Version   string // of the binary
 }
 
@@ -30,6 +29,7 @@ type Node struct {
 	cfg   Config
 	opt   Options
 	log   *slog.Logger
+	kek   *seal.File
 	seals []seal.Seal
 
 	mu     sync.Mutex // guards member
@@ -42,19 +42,21 @@ func NewNode(cfg Config, opt Options) (*Node, error) {
 	if err := seal.NoCoreDumps(); err != nil {
 		return nil, fmt.Errorf("switch core dumps off: %w", err)
 	}
+	syscall.Umask(0o077) // nothing that a node makes is for others, its socket included
 	s, err := seal.OpenFile(cfg.Seal.File)
 	if err != nil {
 		return nil, err
 	}
 	log := opt.Log.With("node", cfg.Node)
-	return &Node{cfg: cfg, opt: opt, log: log, seals: []seal.Seal{s}, found: make(chan foundRequest)}, nil
+	return &Node{cfg: cfg, opt: opt, log: log, kek: s, seals: []seal.Seal{s}, found: make(chan foundRequest)}, nil
 }
 
 // Run runs the node until ctx ends: as the member that its data directory says it is, or after joining with the token, or
 // after an operator's init over the local socket.
 func (n *Node) Run(ctx context.Context) error {
-	if err := os.MkdirAll(n.cfg.Data, 0o700); err != nil {
-		return fmt.Errorf("create the data directory: %w", err)
+	defer n.forget()
+	if err := private(n.cfg.Data); err != nil {
+		return err
 	}
 	lock, err := cluster.Lock(n.cfg.Data)
 	if err != nil {
@@ -77,6 +79,27 @@ func (n *Node) Run(ctx context.Context) error {
 	return n.run(ctx)
 }
 
+// private makes the data directory, or refuses one in which others could exchange what the node trusts.
+func private(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create the data directory: %w", err)
+	}
+	info, err := os.Stat(dir)
+	if err != nil {
+		return fmt.Errorf("look at the data directory: %w", err)
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fault.New(fault.Invalid, "data: others may write in %s (mode %04o): see who did, then run `chmod 700 %s`", dir, mode, dir)
+	}
+	return nil
+}
+
+// forget zeroes the keys that the process was given.
+func (n *Node) forget() {
+	clear(n.opt.JoinToken)
+	n.kek.Close()
+}
+
 func (n *Node) run(ctx context.Context) error {
 	id, err := cluster.LoadIdentity(n.cfg.Data)
 	switch {
@@ -84,9 +107,9 @@ func (n *Node) run(ctx context.Context) error {
 		return n.runAs(ctx, id)
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
-	case n.opt.JoinToken != "":
+	case len(n.opt.JoinToken) > 0:
 		n.log.Info("joining a cluster")
-		if id, err = cluster.Join(ctx, n.cfg.Data, n.opt.JoinToken, n.self()); err != nil {
+		if id, err = cluster.Join(ctx, n.cfg.Data, string(n.opt.JoinToken), n.self()); err != nil {
 			return err
 		}
 		return n.runAs(ctx, id)
@@ -131,68 +154,4 @@ func (n *Node) current() *member {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.member
-}
-
-// incomplete marks a founding that has not ended: what stands beside it was never anyone's, and the next start removes it.
-const incomplete = "INIT-INCOMPLETE"
-
-func (n *Node) clearIncomplete() error {
-	marker := filepath.Join(n.cfg.Data, incomplete)
-	if _, err := os.Stat(marker); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	n.log.Warn("an init did not end: what it left is removed, run `trstctl operator init` again")
-	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots"} {
-		if err := os.RemoveAll(filepath.Join(n.cfg.Data, name)); err != nil {
-			return fmt.Errorf("remove an incomplete init: %w", err)
-		}
-	}
-	return os.Remove(marker)
-}
-
-type foundRequest struct {
-	rootTTL time.Duration
-	reply   chan foundReply
-}
-
-type foundReply struct {
-	token   []byte
-	cluster fsm.UID
-	ca      []byte
-	err     error
-}
-
-// runFounder makes this node a cluster of one and runs it. A crash before the end leaves the marker, and nothing that
-// anyone has seen.
-func (n *Node) runFounder(ctx context.Context, req foundRequest) error {
-	fail := func(err error) error {
-		req.reply <- foundReply{err: err}
-		return err
-	}
-	marker := filepath.Join(n.cfg.Data, incomplete)
-	if err := os.WriteFile(marker, nil, 0o600); err != nil {
-		return fail(fmt.Errorf("begin init: %w", err))
-	}
-	f, err := cluster.Found(n.cfg.Data, n.cfg.Node, n.self())
-	if err != nil {
-		return fail(err)
-	}
-	m, err := n.open(f.ID, true)
-	if err != nil {
-		return fail(err)
-	}
-	ran := make(chan error, 1)
-	go func() { ran <- m.run(ctx) }()
-	token, err := m.found(ctx, f, req.rootTTL)
-	if err == nil {
-		err = os.Remove(marker)
-	}
-	if err != nil {
-		m.stop(err)
-		<-ran // ends with the same error
-		return fail(err)
-	}
-	n.publish(m)
-	req.reply <- foundReply{token: token, cluster: f.ID.Cluster, ca: f.ID.CA()}
-	return <-ran
 }

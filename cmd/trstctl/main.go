@@ -3,9 +3,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/trstctl/trstctl/engines/seal"
 )
 
 // version is set by the linker (-X main.version=…).
@@ -15,6 +18,9 @@ func main() { os.Exit(run()) }
 
 // run ends gracefully at the first SIGINT or SIGTERM; a second one ends the process at once.
 func run() int {
+	if err := seal.NoCoreDumps(); err != nil { // tokens and values are in memory
+		fmt.Fprintln(os.Stderr, "trstctl: warning: switch core dumps off:", err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)

@@ -46,20 +46,18 @@ func (a *app) serverCommand() *cobra.Command {
 }
 
 // joinToken reads the token from the file, or the environment, whose copy it drops.
-func (a *app) joinToken(file string) (string, error) {
+func (a *app) joinToken(file string) ([]byte, error) {
 	if file == "" {
 		token := a.env("TRSTCTL_JOIN_TOKEN")
-		return token, os.Unsetenv("TRSTCTL_JOIN_TOKEN")
+		return []byte(token), os.Unsetenv("TRSTCTL_JOIN_TOKEN")
 	}
 	if file == "-" {
-		token, err := readToken(a.in)
-		return string(token), err
+		return readToken(a.in)
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return "", usagef("read the join token: %v", err)
+		return nil, usagef("read the join token: %v", err)
 	}
 	defer f.Close()
-	token, err := readToken(f)
-	return string(token), err
+	return readToken(f)
 }

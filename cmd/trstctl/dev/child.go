@@ -43,7 +43,7 @@ type child struct {
 
 // start runs a node. joinFile, if not empty, holds a join token.
 func (d *cluster) startChild(n Node, joinFile string) (*child, error) {
-	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(n.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", n.ID, err)
 	}

@@ -73,6 +73,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("create %s: %w", o.Dir, err)
 	}
+	if info, err := os.Stat(o.Dir); err != nil || info.Mode().Perm()&0o022 != 0 {
+		return errors.Join(err, fmt.Errorf("others may write in %s: run chmod 700 %s, or choose another directory", o.Dir, quoted(o.Dir)))
+	}
+	syscall.Umask(0o077) // sockets, logs and tokens are nobody else's
 	unlock, err := lock(filepath.Join(o.Dir, "dev.lock"))
 	if err != nil {
 		return err

@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/fsm"
+)
+
+// A file in the data directory says what the start after a crash in the middle of an init may do. Neither: the answer was written.
+const (
+	// incomplete: the founding has not ended, or its answer reached nobody. What stands beside it was never anyone's, and is removed.
+	incomplete = "INIT-INCOMPLETE"
+	// answering: the root token was on its way to the caller. Somebody may have it, so the cluster stays; if nobody has, it cannot be used,
+	// and its directory is removed by hand.
+	answering = "INIT-ANSWERING"
+)
+
+// clearIncomplete brings a data directory in order that an init left behind.
+func (n *Node) clearIncomplete() error {
+	if n.marked(answering) {
+		n.log.Warn("the node ended while it answered an init: the cluster stands; if nobody has its root token, stop the node, remove its data directory and run `trstctl operator init` again")
+		return n.mark(answering, "")
+	}
+	if !n.marked(incomplete) {
+		return nil
+	}
+	n.log.Warn("an init did not end: what it left is removed, run `trstctl operator init` again")
+	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots"} {
+		if err := os.RemoveAll(filepath.Join(n.cfg.Data, name)); err != nil {
+			return fmt.Errorf("remove an incomplete init: %w", err)
+		}
+	}
+	if err := syncDir(n.cfg.Data); err != nil { // the mark goes last, in a power cut too
+		return err
+	}
+	return n.mark(incomplete, "")
+}
+
+func (n *Node) marked(name string) bool {
+	_, err := os.Lstat(filepath.Join(n.cfg.Data, name))
+	return err == nil
+}
+
+// mark puts one mark in the place of another; "" stands for none. It is on disk when it returns.
+func (n *Node) mark(from, to string) (err error) {
+	at := func(name string) string { return filepath.Join(n.cfg.Data, name) }
+	switch {
+	case from == "":
+		err = os.WriteFile(at(to), nil, 0o600)
+	case to == "":
+		err = os.Remove(at(from))
+	default:
+		err = os.Rename(at(from), at(to))
+	}
+	if err != nil {
+		return fmt.Errorf("mark how far init is: %w", err)
+	}
+	return syncDir(n.cfg.Data)
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync the data directory: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+type foundRequest struct {
+	rootTTL  time.Duration
+	reply    chan foundReply
+	answered chan error // once: nil when the reply was written to the caller
+}
+
+type foundReply struct {
+	token   []byte
+	cluster fsm.UID
+	ca      []byte
+	err     error
+}
+
+// runFounder makes this node a cluster of one and runs it. It ends, and the next start begins anew, when the root token could not be given to
+// anyone.
+func (n *Node) runFounder(ctx context.Context, req foundRequest) error {
+	fail := func(err error) error {
+		req.reply <- foundReply{err: err}
+		return err
+	}
+	if err := n.mark("", incomplete); err != nil {
+		return fail(err)
+	}
+	f, err := cluster.Found(n.cfg.Data, n.cfg.Node, n.self())
+	if err != nil {
+		return fail(err)
+	}
+	m, err := n.open(f.ID, true)
+	if err != nil {
+		return fail(err)
+	}
+	ran := make(chan error, 1)
+	go func() { ran <- m.run(ctx) }()
+	token, err := m.found(ctx, f, req.rootTTL)
+	if err == nil {
+		err = n.mark(incomplete, answering) // from here on somebody may have the token
+	}
+	if err != nil {
+		m.stop(err)
+		<-ran // ends with the same error
+		return fail(err)
+	}
+	n.publish(m)
+	req.reply <- foundReply{token: token, cluster: f.ID.Cluster, ca: f.ID.CA()}
+	if err := n.settle(<-req.answered); err != nil {
+		m.stop(err)
+	}
+	return <-ran
+}
+
+// settle ends an init whose answer was written, or takes it back when it reached nobody.
+func (n *Node) settle(lost error) error {
+	if lost == nil {
+		return n.mark(answering, "")
+	}
+	err := fmt.Errorf("the answer to init reached nobody: start the node again and repeat `trstctl operator init`: %w", lost)
+	return errors.Join(err, n.mark(answering, incomplete))
+}
