@@ -39,9 +39,6 @@ type app struct {
 func (a *app) main(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetIn(a.in)
-	root.SetOut(a.out)
-	root.SetErr(a.err)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -69,19 +66,43 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
 			if !slices.Contains([]string{"", "json", "raw", "table"}, a.output) {
 				return usagef("-o %s: use json, raw or table", a.output)
+			}
+			if err := checkGiven(c); err != nil {
+				return err
 			}
 			a.started = true
 			return nil
 		},
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	c.SetIn(a.in)
+	c.SetOut(a.out)
+	c.SetErr(a.err)
 	a.flags(c)
 	c.AddCommand(a.secretCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
 		a.operatorCommand(), a.devCommand(), a.serverCommand(), a.versionCommand())
+	c.SetHelpCommand(helpCommand())
+	c.InitDefaultCompletionCmd()
+	for _, own := range c.Commands() {
+		if own.Name() == "completion" { // cobra's answers a shell that it does not know with help and success
+			own.RunE = needsCommand
+		}
+	}
 	return c
+}
+
+// helpCommand is cobra's, except that a command that does not exist is a usage error.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{Use: "help [COMMAND]...", Short: "Help about any command", RunE: func(c *cobra.Command, args []string) error {
+		about, rest, err := c.Root().Find(args)
+		if err != nil || len(rest) > 0 {
+			return usagef("there is no command %q", strings.Join(args, " "))
+		}
+		return about.Help()
+	}}
 }
 
 func (a *app) flags(c *cobra.Command) {
@@ -97,13 +118,26 @@ func (a *app) flags(c *cobra.Command) {
 	f.StringVar(&a.key, "idempotency-key", "", "key of this one change: to repeat one whose outcome was unknown")
 }
 
+// checkGiven refuses an empty value where it would mean another tenant, token or change than the one that was meant: a script's variable
+// may be unset.
+func checkGiven(c *cobra.Command) error {
+	for _, name := range []string{"tenant", "token-file", "ca-cert", "idempotency-key", "accessor", "dir", "to"} {
+		if given := c.Flag(name); given != nil && given.Changed && given.Value.String() == "" {
+			return usagef("--%s is empty: give a value, or leave it out", name)
+		}
+	}
+	return nil
+}
+
 // group makes a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		return usagef("%s needs a command: see %s --help", c.CommandPath(), c.CommandPath())
-	}}
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs, RunE: needsCommand}
 	c.AddCommand(commands...)
 	return c
+}
+
+func needsCommand(c *cobra.Command, _ []string) error {
+	return usagef("%s needs a command: see %s --help", c.CommandPath(), c.CommandPath())
 }
 
 // call makes the context of one API call.
@@ -119,6 +153,12 @@ func (a *app) client() (*sdk.Client, error) {
 	level, err := sdk.ParseLevel(a.at)
 	if err != nil {
 		return nil, err
+	}
+	if a.maxStale < 0 || a.maxStale > 0 && level != sdk.Stale {
+		return nil, usagef("--max-stale is a duration such as 500ms and goes with --at stale")
+	}
+	if a.timeout <= 0 {
+		return nil, usagef("--timeout is a duration above zero, such as 5s")
 	}
 	ca, err := a.ca()
 	if err != nil {

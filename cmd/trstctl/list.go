@@ -44,7 +44,9 @@ func gather[T any](a *app, c *cobra.Command, s *sdk.Slice, fetch func(sdk.Slice)
 
 // shellWord quotes s for a POSIX shell where it needs that.
 func shellWord(s string) string {
-	plain := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./@", r) }
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-_./@", r)
+	}
 	if strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
 		return "'" + strings.ReplaceAll(clean(s), "'", `'\''`) + "'"
 	}
