@@ -264,7 +264,9 @@ func TestAWrapThatIsSomethingElseIsNamed(t *testing.T) {
 	swapped := e
 	swapped.Wraps = []Wrap{{e.Wraps[0].Seal, e.Canary}}
 	r.apply(fsm.RootTenant, swapped)
-	require.True(t, fault.Is(r.keys.Unseal(t.Context(), r.view()), fault.Corrupt))
+	err := r.keys.Unseal(t.Context(), r.view())
+	require.True(t, fault.Is(err, fault.Corrupt), "%v", err)
+	require.ErrorContains(t, err, "something else")
 	swapped = e
 	swapped.Canary = e.Wraps[0].Key
 	r.apply(fsm.RootTenant, swapped)
