@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -125,7 +126,7 @@ func checkWAL(path string) error {
 	}
 	for at := 0; at < len(b); {
 		left := walBlock - at%walBlock
-		if left < walHeader {
+		if left < walHeader || left < walHeader+8 && len(bytes.Trim(b[at:min(at+left, len(b))], "\x00")) == 0 { // no chunk of this file fits
 			at += left
 			continue
 		}

@@ -1,11 +1,13 @@
 package fsm
 
 import (
+	"errors"
+
 	"github.com/fxamacker/cbor/v2"
 )
 
-// codec is deterministic CBOR (RFC 8949 section 4.2) that refuses on decoding what it would not have written: duplicate or
-// unknown fields, indefinite lengths, tags, deep nesting, trailing bytes.
+// codec is deterministic CBOR (RFC 8949 section 4.2). Decoding refuses duplicate or unknown fields, indefinite lengths, tags, deep nesting,
+// trailing bytes, and nothing at all in the place of a value; it does not insist on the shortest form or on the order of fields.
 type codec struct {
 	enc cbor.EncMode
 	dec cbor.DecMode
@@ -34,5 +36,10 @@ func newCodec() codec {
 // Encode writes v as deterministic CBOR, for replies and other bytes that features keep inside their rows.
 func Encode(v any) ([]byte, error) { return wire.enc.Marshal(v) }
 
-// Decode reads what Encode wrote and nothing else.
-func Decode(b []byte, v any) error { return wire.dec.Unmarshal(b, v) }
+// Decode reads what Encode wrote.
+func Decode(b []byte, v any) error {
+	if len(b) == 1 && (b[0] == 0xf6 || b[0] == 0xf7) {
+		return errors.New("null or undefined stands in the place of a value")
+	}
+	return wire.dec.Unmarshal(b, v)
+}

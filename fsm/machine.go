@@ -73,7 +73,7 @@ func (s *Store) apply(logs []*raft.Log, responses []any) (err error) {
 		return err
 	}
 	defer h.refs.Done()
-	tx := &Tx{b: h.NewIndexedBatch()}
+	tx := newTx(h)
 	defer tx.b.Close()
 	if tx.meta, err = readMeta(tx); err != nil {
 		return err
@@ -120,7 +120,7 @@ func commit(tx *Tx, o *pebble.WriteOptions) error {
 	if err := tx.set(metaKey, b); err != nil {
 		return err
 	}
-	return tx.b.Commit(o)
+	return tx.publish(o)
 }
 
 // advance publishes what has been applied.
@@ -155,7 +155,7 @@ func (s *Store) Rehearse(term uint64, data []byte) (err error) {
 		return err
 	}
 	defer h.refs.Done()
-	tx := &Tx{b: h.NewIndexedBatch()}
+	tx := newTx(h)
 	defer tx.b.Close()
 	defer func() {
 		if p := recover(); p != nil {

@@ -16,18 +16,21 @@ func Rebuild(ctx context.Context, v *View, dst *Store) error {
 		return err
 	}
 	defer h.refs.Done()
-	tx := &Tx{b: h.NewIndexedBatch()}
+	if dst.Applied() > 0 {
+		return errors.New("rebuild into tables that are not empty")
+	}
+	tx := newTx(h)
 	defer func() { tx.b.Close() }()
 	err = scan(v, []byte{spaceEvents}, []byte{spaceEvents + 1}, false, func(_, b []byte) (bool, error) {
 		if err := replay(v, dst.reg, tx, b); err != nil {
 			return false, err
 		}
 		if tx.b.Len() > 4<<20 {
-			if err := tx.b.Commit(pebble.NoSync); err != nil {
+			if err := tx.publish(pebble.NoSync); err != nil {
 				return false, err
 			}
 			tx.b.Close()
-			tx.b = h.NewIndexedBatch()
+			tx = tx.next()
 		}
 		return true, context.Cause(ctx)
 	})

@@ -40,7 +40,7 @@ func On[E Event](r *Registry, apply func(*Tx, Meta, E) error) {
 // Events returns a zero value of each type of event, in the order of registration.
 func (r *Registry) Events() []Event { return slices.Clone(r.zero) }
 
-// Types returns how many event types are known.
+// Types returns the names of the event types that are known, in no order.
 func (r *Registry) Types() []string {
 	names := make([]string, 0, len(r.apply))
 	for n := range r.apply {

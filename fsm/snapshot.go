@@ -171,11 +171,11 @@ func readFrame(in io.Reader) (frame []byte, last bool, err error) {
 		return nil, false, broken("it is cut short")
 	}
 	n := binary.BigEndian.Uint32(head[:])
-	if n == 0 {
+	if n == 0 && head == [8]byte{} {
 		return nil, true, nil
 	}
-	if n > frameLimit {
-		return nil, false, broken("a frame is too long")
+	if n == 0 || n > frameLimit {
+		return nil, false, broken("a frame's length is none")
 	}
 	frame = make([]byte, n)
 	if _, err := io.ReadFull(in, frame); err != nil {
@@ -194,6 +194,9 @@ func checkTrailer(in io.Reader, pairs uint64, sum []byte) error {
 	}
 	if binary.BigEndian.Uint64(tail[:]) != pairs || string(tail[8:]) != string(sum) {
 		return broken("its trailer differs from its content")
+	}
+	if _, err := io.ReadFull(in, tail[:1]); !errors.Is(err, io.EOF) {
+		return broken("something follows its trailer")
 	}
 	return nil
 }

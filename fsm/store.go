@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -71,6 +72,7 @@ type Store struct {
 // handle is an open Pebble database with its users; a restore replaces it while views still read the old one.
 type handle struct {
 	*pebble.DB
+	hot  *hot
 	dir  string
 	refs sync.WaitGroup
 }
@@ -85,6 +87,9 @@ func Open(dir string, reg *Registry, opt Options) (*Store, error) {
 		return nil, fmt.Errorf("create tables: %w", err)
 	}
 	n, err := currentGeneration(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		n, err = 1, writeGeneration(dir, 1)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -146,24 +151,21 @@ func (s *Store) openGeneration(n int) (*handle, error) {
 	if err != nil {
 		return nil, corrupt(s.dir, err)
 	}
-	return &handle{DB: db, dir: dir}, nil
+	return &handle{DB: db, hot: newHot(), dir: dir}, nil
 }
 
 // corrupt names damaged tables and the way out.
 func corrupt(dir string, err error) error {
-	if errors.Is(err, os.ErrPermission) || strings.Contains(err.Error(), "lock") {
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, syscall.EAGAIN) || strings.HasSuffix(err.Error(), "lock held by current process") {
 		return fmt.Errorf("open tables in %s (is another node running on them?): %w", dir, err)
 	}
 	return fault.New(fault.Corrupt, "the tables in %s are damaged: move that directory aside and start again, "+
 		"the node rebuilds them from its snapshot and log", dir).Because(err)
 }
 
-// currentGeneration reads which numbered directory holds the tables; a first start has none and gets 1.
+// currentGeneration reads which numbered directory holds the tables. The error is os.ErrNotExist when there are none yet.
 func currentGeneration(dir string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(dir, "CURRENT"))
-	if errors.Is(err, os.ErrNotExist) {
-		return 1, writeGeneration(dir, 1)
-	}
 	if err != nil {
 		return 0, fmt.Errorf("read tables: %w", err)
 	}

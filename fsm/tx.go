@@ -9,17 +9,56 @@ import (
 // Tx is the state inside Apply: it reads what it has written. Nothing of it is seen outside before the whole Raft batch
 // has been applied.
 type Tx struct {
-	b    *pebble.Batch
-	meta meta
-	now  Meta
+	h       *handle
+	b       *pebble.Batch
+	meta    meta
+	changed map[string]struct{} // keys that hot rows may stand under
+	number  uint64              // by which it reads the others
 }
 
-func (tx *Tx) get(key []byte) ([]byte, bool, error) { return fetch(tx.b, key) }
+func newTx(h *handle) *Tx {
+	return &Tx{h: h, b: h.NewIndexedBatch(), changed: map[string]struct{}{}, number: h.hot.number()}
+}
+
+func (tx *Tx) get(key []byte) ([]byte, bool, error) {
+	if _, own := tx.changed[string(key)]; own {
+		return fetch(tx.b, key)
+	}
+	return tx.h.hot.fetch(tx.number, tx.b, key)
+}
+
+// publish commits what was written.
+func (tx *Tx) publish(o *pebble.WriteOptions) error {
+	tx.h.hot.begin(tx.changed)
+	defer tx.h.hot.end()
+	return tx.b.Commit(o)
+}
+
+// next is a transaction on top of one that was published.
+func (tx *Tx) next() *Tx {
+	out := newTx(tx.h)
+	out.meta = tx.meta
+	return out
+}
+
+func (tx *Tx) note(key []byte) {
+	if fit(key) {
+		tx.changed[string(key)] = struct{}{}
+	}
+}
+
 func (tx *Tx) iter(lower, upper []byte) (*pebble.Iterator, error) {
 	return tx.b.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 }
-func (tx *Tx) set(key, value []byte) error { return tx.b.Set(key, value, nil) }
-func (tx *Tx) delete(key []byte) error     { return tx.b.Delete(key, nil) }
+func (tx *Tx) set(key, value []byte) error {
+	tx.note(key)
+	return tx.b.Set(key, value, nil)
+}
+
+func (tx *Tx) delete(key []byte) error {
+	tx.note(key)
+	return tx.b.Delete(key, nil)
+}
 
 // bump advances the version of a stream by one event.
 func (tx *Tx) bump(tenant UID, stream string) error {

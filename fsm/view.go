@@ -12,15 +12,16 @@ import (
 
 // Reader reads the state: a View, or a Tx with what it has written so far.
 type Reader interface {
-	get(key []byte) (value []byte, found bool, err error) // the value is the caller's
+	get(key []byte) (value []byte, found bool, err error) // the value must not be changed; a payload is the caller's
 	iter(lower, upper []byte) (*pebble.Iterator, error)
 }
 
 // View is the state at one index, however long it takes to read. It must be closed.
 type View struct {
-	h    *handle
-	snap *pebble.Snapshot
-	meta meta
+	h      *handle
+	snap   *pebble.Snapshot
+	meta   meta
+	number uint64 // by which it reads hot rows
 }
 
 // View opens the state as it is now.
@@ -29,7 +30,10 @@ func (s *Store) View() (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{h: h, snap: h.NewSnapshot()}
+	v := &View{h: h, number: h.hot.number(), snap: h.NewSnapshot()}
+	if v.number != h.hot.number() { // a batch was committed at the same moment: before the snapshot or after it
+		v.number = cold
+	}
 	if v.meta, err = readMeta(v); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
@@ -56,7 +60,7 @@ func (v *View) Now() Time { return v.meta.At }
 // Head returns the sequence and the hash of the last record.
 func (v *View) Head() (seq uint64, hash [32]byte) { return v.meta.Seq, v.meta.Head }
 
-func (v *View) get(key []byte) ([]byte, bool, error) { return fetch(v.snap, key) }
+func (v *View) get(key []byte) ([]byte, bool, error) { return v.h.hot.fetch(v.number, v.snap, key) }
 func (v *View) iter(lower, upper []byte) (*pebble.Iterator, error) {
 	return v.snap.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 }

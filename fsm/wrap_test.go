@@ -12,7 +12,7 @@ func TestAWrapHasNoPlaceAmongTheKEKs(t *testing.T) {
 	s, err := Open(t.TempDir(), NewRegistry(), Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	tx := &Tx{b: s.db.NewIndexedBatch()}
+	tx := newTx(s.db)
 	t.Cleanup(func() { require.NoError(t, tx.b.Close()) })
 	indexed := func() (n int) {
 		require.NoError(t, scan(tx, []byte{spaceKEKs}, []byte{spaceKEKs + 1}, false, func(_, _ []byte) (bool, error) { n++; return true, nil }))

@@ -22,6 +22,7 @@ type projected struct {
 	values  []fsm.Sealed // of every version, from 1
 	purged  map[uint64]bool
 	deleted bool
+	hidden  uint64 // versions that were deleted before the next one was written
 }
 
 func (p *projection) at(path string) *projected {
@@ -38,6 +39,9 @@ func (p *projection) written(path string) VersionWritten {
 	n := uint64(len(at.values)) + 1
 	s, err := fsm.NewSealed(fsmtest.Blob(fsm.KEKID{Scope: p.tenant, Version: 1}, fmt.Sprintf("%s %s %d", p.tenant, path, n)))
 	require.NoError(p.t, err)
+	if at.deleted {
+		at.hidden = n - 1
+	}
 	at.values, at.deleted = append(at.values, s), false
 	labels := map[string]string{"team": "a", "env": "prod", "owner": path, "tier": "1"}
 	return VersionWritten{path, n, s, 20, Attributes{Labels: labels, ContentType: "text/plain", Expires: fsm.Time(n)}}
@@ -63,7 +67,7 @@ func (p *projection) hide(path string) *fsm.Entry {
 }
 
 func (p *projection) show(path string) *fsm.Entry {
-	p.at(path).deleted = false
+	p.at(path).deleted, p.at(path).hidden = false, 0
 	return fsmtest.Entry(p.tenant, Undeleted{path})
 }
 
@@ -88,6 +92,7 @@ func (p *projection) require(v *fsm.View) {
 		require.Equal(p.t, last, h.Version, path)
 		require.Equal(p.t, want.live(), h.Live, path)
 		require.Equal(p.t, want.deleted, h.Deleted, path)
+		require.Equal(p.t, want.hidden, h.Hidden, path)
 		require.Equal(p.t, want.purged[last], h.Purged, path)
 		for i, s := range want.values {
 			n := uint64(i) + 1
@@ -167,7 +172,7 @@ func (p *projection) any(r *rand.Rand) *fsm.Entry {
 	switch which := r.Uint64N(last + 1); {
 	case at.live() == 0 || r.IntN(3) == 0:
 		return p.write(path)
-	case at.deleted && r.IntN(2) == 0:
+	case (at.deleted || at.hidden > 0) && r.IntN(2) == 0:
 		return p.show(path)
 	case !at.deleted && r.IntN(3) == 0:
 		return p.hide(path)

@@ -19,7 +19,7 @@ var floors = []struct {
 	prefix string
 	floor  int
 }{
-	{"fsm/fault", 0}, {"fsm/", 1}, {"fsm", 1},
+	{"fsm/fault", 0}, {"fsm/fsmtest", 2}, {"fsm/", 1}, {"fsm", 1},
 	{"engines/seal", 2}, {"cluster/", 2}, {"engines/keyring", 3}, {"cluster", 3},
 	{"engines/", 4}, {"sdk", 0}, {"server/", 5}, {"server", 6}, {"cmd/", 7}, {"test/", 8}, {"jepsen", 8},
 }
