@@ -95,17 +95,9 @@ func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool
 		fatal: make(chan error, 1), down: make(chan struct{})}
 	n.leads.set("")
 	if err := n.open(reg, bootstrap); err != nil {
-		return nil, errors.Join(n.located(err), n.closeStores())
+		return nil, errors.Join(err, n.closeStores())
 	}
 	return n, nil
-}
-
-// located says where damage is: what finds it below knows files at most.
-func (n *Node) located(err error) error {
-	if fault.Is(err, fault.Corrupt) {
-		return fmt.Errorf("data directory %s: %w", n.cfg.Dir, err)
-	}
-	return err
 }
 
 func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
@@ -309,7 +301,7 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 		n.HandOver()
 	case <-duty.Done():
 	}
-	err := n.located(context.Cause(duty))
+	err := context.Cause(duty)
 	cancel(nil)
 	if closed := n.close(); closed != nil || !ended(&wg, endTime) {
 		return errors.Join(err, closed, errors.New("the node did not end in order: its process must")) // the stores stay open: someone may be inside

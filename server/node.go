@@ -76,7 +76,11 @@ func (n *Node) Run(ctx context.Context) error {
 	defer wg.Wait()
 	defer local.Close()
 	wg.Go(func() { cancel(local.serve()) })
-	return n.run(ctx)
+	err = n.run(ctx)
+	if fault.Is(err, fault.Corrupt) { // what finds damage knows files at most
+		err = fmt.Errorf("data directory %s: %w", n.cfg.Data, err)
+	}
+	return err
 }
 
 // private makes the data directory, or refuses one in which others could exchange what the node trusts.

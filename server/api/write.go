@@ -230,7 +230,7 @@ func (c *call) authorize(v *fsm.View) ([]fsm.Guard, error) {
 func (c *call) settle() error {
 	return c.inView(func(v *fsm.View) error {
 		c.index = v.Index()
-		rc, found, err := fsm.FindReceipt(v, c.tenant, c.req.Receipt, v.Now())
+		rc, found, err := c.api.opt.Ledger.Find(v, c.tenant, c.req.Receipt)
 		switch {
 		case fault.Is(err, fault.Conflict): // an answer that is given only once: it was given now
 			return nil
