@@ -13,11 +13,21 @@ func (s *Store) Waiters() int {
 
 // HoldReceipts makes a tenant look as if it had n receipts.
 func (s *Store) HoldReceipts(tenant UID, n uint64) error {
-	b, err := Encode(receiptCount{Held: n})
+	tx := newTx(s.db)
+	defer tx.b.Close()
+	c, err := readCount(tx, tenant)
 	if err != nil {
 		return err
 	}
-	return s.db.Set(receiptSpace(tenant, 'c'), b, pebble.NoSync)
+	c.Held = n
+	b, err := Encode(c)
+	if err != nil {
+		return err
+	}
+	if err := tx.set(receiptSpace(tenant, 'c'), b); err != nil {
+		return err
+	}
+	return tx.publish(pebble.NoSync)
 }
 
 // ReceiptQuota is how many receipts a tenant may have.

@@ -6,12 +6,13 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// hot keeps small rows that were read lately, so that the token, the tenant and the keys of a caller are not looked up in Pebble at every
-// request. It is exact: what it answers is what the reader's snapshot holds.
+// hot keeps small rows that were read or written lately, and what was found absent, so that the token, the tenant and the keys of a
+// caller are not looked up in Pebble at every request. It is exact: what it answers is what the reader's snapshot holds.
 //
-// The count goes up by one before a batch is committed, which takes the rows that the batch changes out, and by one after. A
-// snapshot that was taken while the count stood still at an even number knows it as its own: a row that came in at that number or
-// before, and is still there, has not changed since. A row comes in only as long as the count stands at its reader's number.
+// The count goes up by one before a batch is committed, which takes the rows that the batch changes out, and by one after, which
+// brings them in as they are now. A snapshot that was taken while the count stood still at an even number knows it as its own: a row
+// that came in at that number or before, and is still there, has not changed since. A row that was read comes in only as long as the
+// count stands at its reader's number.
 type hot struct {
 	mu    sync.RWMutex // guards the rest
 	count uint64
@@ -20,7 +21,7 @@ type hot struct {
 }
 
 type hotRow struct {
-	value []byte
+	value []byte // nil says that there is none
 	since uint64
 }
 
@@ -32,8 +33,20 @@ const (
 
 func newHot() *hot { return &hot{young: map[string]hotRow{}, count: 2} }
 
-// fit reports whether rows under a key are kept: those of tables and streams, of which some are read again and again.
-func fit(key []byte) bool { return key[0] == spaceTables || key[0] == spaceStreams }
+// fit reports whether rows under a key are kept: those that are looked up one by one.
+func fit(key []byte) bool {
+	switch key[0] {
+	case spaceTables, spaceStreams, spaceMeta:
+		return true
+	case spaceReceipts:
+		return len(key) >= len(oldestAnswerKey) && key[len(oldestAnswerKey)-1] != 'q' && key[len(oldestAnswerKey)-1] != 'x'
+	}
+	return false
+}
+
+// lasting reports whether a row is likely to be read soon after it was written. A receipt is not: what is worth keeping of one is
+// that there is none yet, which the decision, the rehearsal and the apply function of an entry all ask for.
+func lasting(key []byte) bool { return key[0] != spaceReceipts || len(key) == len(oldestAnswerKey) }
 
 // number returns the count for a snapshot that is about to be taken, and again for one that was: cold when a batch is being committed.
 func (c *hot) number() uint64 {
@@ -46,67 +59,88 @@ func (c *hot) number() uint64 {
 }
 
 // get returns a row as the reader with this number sees it. The value must not be changed.
-func (c *hot) get(number uint64, key []byte) ([]byte, bool) {
+func (c *hot) get(number uint64, key []byte) (value []byte, known bool) {
 	if number == cold || !fit(key) {
 		return nil, false
 	}
 	c.mu.RLock()
-	row, young := c.young[string(key)]
-	var found bool
-	if !young {
-		row, found = c.old[string(key)]
+	row, known := c.young[string(key)]
+	aged := false
+	if !known {
+		row, aged = c.old[string(key)]
 	}
 	c.mu.RUnlock()
-	if !young && !found || row.since > number {
+	if !known && !aged || row.since > number {
 		return nil, false
 	}
-	if found {
-		c.put(row.since, key, row.value)
+	if aged {
+		c.renew(key)
 	}
 	return row.value, true
 }
 
-// put brings a row in that the reader with this number has found.
+// renew brings a row back from the old ones.
+func (c *hot) renew(key []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if row, aged := c.old[string(key)]; aged {
+		c.insert(string(key), row)
+	}
+}
+
+// put brings in what the reader with this number has found under a key, nil for nothing.
 func (c *hot) put(number uint64, key, value []byte) {
 	if number == cold || !fit(key) || len(value) > hotBytes {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if _, aged := c.old[string(key)]; number != c.count && !aged {
-		return
+	if number == c.count {
+		c.insert(string(key), hotRow{value, number})
 	}
+}
+
+func (c *hot) insert(key string, row hotRow) {
 	if len(c.young) >= hotRows {
-		c.old, c.young = c.young, make(map[string]hotRow, hotRows/4)
+		c.old, c.young = c.young, make(map[string]hotRow, hotRows)
 	}
-	c.young[string(key)] = hotRow{value, number}
+	c.young[key] = row
 }
 
 // fetch reads through the hot rows.
 func (c *hot) fetch(number uint64, r pebble.Reader, key []byte) ([]byte, bool, error) {
-	if value, found := c.get(number, key); found {
-		return value, true, nil
+	if value, known := c.get(number, key); known {
+		return value, value != nil, nil
 	}
 	value, found, err := fetch(r, key)
-	if err == nil && found {
+	if err == nil {
 		c.put(number, key, value)
 	}
 	return value, found, err
 }
 
-// begin takes the rows under these keys out before a batch that changes them is committed; end follows the commit.
-func (c *hot) begin(keys map[string]struct{}) {
+// begin takes the rows out that a batch changes, before it is committed; end follows the commit.
+func (c *hot) begin(changed map[string][]byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count++
-	for k := range keys {
+	for k := range changed {
 		delete(c.young, k)
 		delete(c.old, k)
 	}
 }
 
-func (c *hot) end() {
+// end brings in what the batch made of them, unless its commit failed.
+func (c *hot) end(changed map[string][]byte, failed error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count++
+	if failed != nil {
+		return
+	}
+	for k, v := range changed {
+		if lasting([]byte(k)) && len(v) <= hotBytes {
+			c.insert(k, hotRow{v, c.count})
+		}
+	}
 }

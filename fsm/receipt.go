@@ -25,6 +25,7 @@ type storedReceipt struct {
 type receiptCount struct {
 	Held   uint64 `cbor:"1,keyasint"`
 	Oldest uint64 `cbor:"2,keyasint"` // sequence to look from, so that a scan does not pass what was deleted
+	Since  Time   `cbor:"3,keyasint"` // moment of that receipt: until it is too old, no other is looked at
 }
 
 func receiptSpace(tenant UID, kind byte) []byte {
@@ -97,34 +98,55 @@ func receiptTurn(tenant UID, seq uint64) []byte {
 
 // sweepReceipts counts the new receipt and removes what is too old or too much.
 func sweepReceipts(tx *Tx, tenant UID, rc Receipt) error {
-	countKey := receiptSpace(tenant, 'c')
-	var c receiptCount
-	b, found, err := tx.get(countKey)
-	if err == nil && found {
-		err = Decode(b, &c)
-	}
+	c, err := readCount(tx, tenant)
 	if err != nil {
 		return err
 	}
+	if c.Held == 0 {
+		c.Oldest, c.Since = rc.Seq, rc.At
+	}
 	c.Held++
+	if c.Held > receiptQuota || rc.At.Sub(c.Since) > receiptLife {
+		if err := endReceipts(tx, tenant, &c, rc.At); err != nil {
+			return err
+		}
+	}
+	b, err := Encode(c)
+	if err != nil {
+		return err
+	}
+	return tx.set(receiptSpace(tenant, 'c'), b)
+}
+
+func readCount(r Reader, tenant UID) (c receiptCount, err error) {
+	b, found, err := r.get(receiptSpace(tenant, 'c'))
+	if err != nil || !found {
+		return c, err
+	}
+	if err := Decode(b, &c); err != nil {
+		return c, fault.New(fault.Corrupt, "the number of receipts is damaged").Because(err)
+	}
+	return c, nil
+}
+
+// endReceipts removes a few of the oldest receipts and notes in c which is the oldest now.
+func endReceipts(tx *Tx, tenant UID, c *receiptCount, now Time) error {
 	turns, err := oldestTurns(tx, tenant, c.Oldest)
 	if err != nil {
 		return err
 	}
 	for _, t := range turns {
-		gone, err := sweepReceipt(tx, tenant, t, rc.At, c.Held > receiptQuota)
+		at, gone, err := sweepReceipt(tx, tenant, t, now, c.Held > receiptQuota)
 		if err != nil {
 			return err
 		}
+		c.Oldest, c.Since = t.seq, at
 		if !gone {
-			break
+			return nil
 		}
-		c.Held, c.Oldest = c.Held-1, t.seq
+		c.Held--
 	}
-	if b, err = Encode(c); err != nil {
-		return err
-	}
-	return tx.set(countKey, b)
+	return nil
 }
 
 // turn is a place in a queue.
@@ -148,20 +170,21 @@ func oldestTurns(tx *Tx, tenant UID, from uint64) ([]turn, error) {
 	return turns, err
 }
 
-// sweepReceipt removes one receipt if it is too old or too many are held, and says whether it did.
-func sweepReceipt(tx *Tx, tenant UID, t turn, now Time, over bool) (bool, error) {
+// sweepReceipt removes one receipt if it is too old or too many are held, and says of when it is and whether it went.
+func sweepReceipt(tx *Tx, tenant UID, t turn, now Time, over bool) (at Time, gone bool, err error) {
 	s, found, err := readReceipt(tx, tenant, &ReceiptKey{Key: t.key})
 	if err != nil {
-		return false, err
+		return 0, false, err
 	}
-	if found && !over && now.Sub(s.Receipt.At) <= receiptLife {
-		return false, nil
+	at = s.Receipt.At
+	if found && !over && now.Sub(at) <= receiptLife {
+		return at, false, nil
 	}
 	if err := tx.Destroy(s.Receipt.Reply.Secret); err != nil {
-		return false, err
+		return 0, false, err
 	}
 	if err := tx.delete(append(receiptSpace(tenant, 'k'), t.key[:]...)); err != nil {
-		return false, err
+		return 0, false, err
 	}
-	return true, tx.delete(receiptTurn(tenant, t.seq))
+	return at, true, tx.delete(receiptTurn(tenant, t.seq))
 }

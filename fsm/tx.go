@@ -12,26 +12,30 @@ type Tx struct {
 	h       *handle
 	b       *pebble.Batch
 	meta    meta
-	changed map[string]struct{} // keys that hot rows may stand under
-	number  uint64              // by which it reads the others
+	changed map[string][]byte // rows that are fit to be hot, as it wrote them; nil for those that it deleted
+	number  uint64            // by which it reads the others
 }
 
 func newTx(h *handle) *Tx {
-	return &Tx{h: h, b: h.NewIndexedBatch(), changed: map[string]struct{}{}, number: h.hot.number()}
+	return &Tx{h: h, b: h.NewIndexedBatch(), changed: map[string][]byte{}, number: h.hot.number()}
 }
 
 func (tx *Tx) get(key []byte) ([]byte, bool, error) {
-	if _, own := tx.changed[string(key)]; own {
+	if !fit(key) {
 		return fetch(tx.b, key)
 	}
-	return tx.h.hot.fetch(tx.number, tx.b, key)
+	if value, own := tx.changed[string(key)]; own {
+		return value, value != nil, nil
+	}
+	return tx.h.hot.fetch(tx.number, tx.h, key)
 }
 
 // publish commits what was written.
 func (tx *Tx) publish(o *pebble.WriteOptions) error {
 	tx.h.hot.begin(tx.changed)
-	defer tx.h.hot.end()
-	return tx.b.Commit(o)
+	err := tx.b.Commit(o)
+	tx.h.hot.end(tx.changed, err)
+	return err
 }
 
 // next is a transaction on top of one that was published.
@@ -41,22 +45,21 @@ func (tx *Tx) next() *Tx {
 	return out
 }
 
-func (tx *Tx) note(key []byte) {
-	if fit(key) {
-		tx.changed[string(key)] = struct{}{}
-	}
-}
-
 func (tx *Tx) iter(lower, upper []byte) (*pebble.Iterator, error) {
 	return tx.b.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 }
+
 func (tx *Tx) set(key, value []byte) error {
-	tx.note(key)
+	if fit(key) {
+		tx.changed[string(key)] = append([]byte{}, value...)
+	}
 	return tx.b.Set(key, value, nil)
 }
 
 func (tx *Tx) delete(key []byte) error {
-	tx.note(key)
+	if fit(key) {
+		tx.changed[string(key)] = nil
+	}
 	return tx.b.Delete(key, nil)
 }
 
