@@ -47,8 +47,7 @@ type meta struct {
 // Options tune a Store. The zero value is fit for tests.
 type Options struct {
 	Log      *slog.Logger // nil discards
-	CacheMiB int64        // of Pebble's blocks; 0 means 32
-
+	CacheMiB int64        // of Pebble's blocks and, within that, of tables in memory that are not written out yet, 8 MiB each; 0 means 32
 }
 
 // Store is the state machine's tables and event log in Pebble, and the FSM that Raft drives.
@@ -142,7 +141,7 @@ func (s *Store) openGeneration(n int) (*handle, error) {
 	cache := pebble.NewCache(max(s.opt.CacheMiB, 32) << 20)
 	defer cache.Unref()
 	opt := &pebble.Options{
-		Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
+		Cache: cache, MemTableSize: 8 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
 		Logger: pebbleLog{s.log}, EventListener: quietEvents(),
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
 	}

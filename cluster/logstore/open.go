@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	wal "github.com/hashicorp/raft-wal"
 	"github.com/hashicorp/raft-wal/metadb"
 	"go.etcd.io/bbolt"
@@ -86,17 +85,6 @@ func opener(kind string) func(dir string) (inner, error) {
 		return openWAL
 	}
 	return func(string) (inner, error) { return nil, fmt.Errorf("there is no log store %q", kind) }
-}
-
-// openBolt opens bbolt without the freelist on disk, which it would rewrite at each commit, and with a map that need not grow
-// while the log stays within its bounds.
-func openBolt(dir string) (inner, error) {
-	s, err := raftboltdb.New(raftboltdb.Options{Path: filepath.Join(dir, "raft.db"), BoltOptions: &bbolt.Options{
-		Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, InitialMmapSize: 1 << 30}})
-	if errors.Is(err, bbolt.ErrTimeout) {
-		return nil, fmt.Errorf("%s is locked: is another node running on it?", dir)
-	}
-	return s, err
 }
 
 // openWAL opens raft-wal with a metadata store that is closed with it: the library leaves its own open.
