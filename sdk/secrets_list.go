@@ -37,7 +37,7 @@ type Version struct {
 	CreatedAt   time.Time         `json:"created_at"`
 	CreatedBy   string            `json:"created_by"`
 	Size        uint64            `json:"size"`
-	State       string            `json:"state"` // live, purged or expired
+	State       string            `json:"state"` // live, expired, deleted or purged
 	Labels      map[string]string `json:"labels,omitempty"`
 	ContentType string            `json:"content_type,omitempty"`
 	ExpiresAt   time.Time         `json:"expires_at,omitzero"`

@@ -465,9 +465,12 @@ func TestATokenInPlaceOfAnAccessorIsKeptNowhere(t *testing.T) {
 	b := newBench(t)
 	token := b.token("x read")
 	b.log.Reset()
-	for _, q := range []*ask{req("GET", base+"/tokens/"+token, b.root, ""), req("POST", base+"/tokens/"+token+"/revoke", b.root, ""),
-		req("POST", base+"/tokens/acc_"+token[4:]+"/renew", b.root, "")} {
+	for _, q := range []*ask{req("GET", base+"/tokens/"+token, b.root, ""), req("POST", base+"/tokens/"+token+"/revoke", b.root, "")} {
 		got := b.send(q).refused(fault.Invalid, "accessor")
+		require.NotContains(t, string(got.body), token[4:])
+	}
+	for _, path := range []string{"acc_" + token[4:], token[4:], "acc_nobody"} { // nothing has such a name
+		got := b.send(req("POST", base+"/tokens/"+path+"/renew", b.root, "")).refused(fault.NotFound, "")
 		require.NotContains(t, string(got.body), token[4:])
 	}
 	require.NotContains(t, b.log.String(), token[4:])

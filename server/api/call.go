@@ -133,10 +133,11 @@ func (c *call) readHead() (err error) {
 	if err != nil {
 		return err
 	}
-	if c.route.variable == "accessor" && !accessor.MatchString(path) {
-		return fault.Bad("accessor", "that is not an accessor") // it may be a token: it is neither logged nor quoted
+	if c.path = path; c.route.variable == "accessor" {
+		if c.path, err = accessorOf(path); err != nil {
+			return err
+		}
 	}
-	c.path = path
 	if c.route.secret() && !c.api.opt.EnableSecrets {
 		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
 	}

@@ -136,7 +136,7 @@ type versionItem struct {
 	At          fsm.Time          `json:"created_at"`
 	By          string            `json:"created_by"`
 	Size        uint64            `json:"size" doc:"bytes of the value"`
-	State       string            `json:"state" doc:"live, expired or purged"`
+	State       string            `json:"state" doc:"live, expired, deleted or purged"`
 	ContentType string            `json:"content_type,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
 	Expires     fsm.Time          `json:"expires_at,omitempty"`

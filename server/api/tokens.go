@@ -2,6 +2,7 @@ package api
 
 import (
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/auth"
@@ -12,6 +13,18 @@ import (
 
 // accessor is the form of what names a token without being one.
 var accessor = regexp.MustCompile(`^acc_[A-Za-z0-9_-]{22}$`)
+
+// accessorOf returns what stands for sent from here on: what is not an accessor may be a token or a part of one, which is neither logged
+// nor quoted. Nothing has the name that stands for it.
+func accessorOf(sent string) (string, error) {
+	switch {
+	case accessor.MatchString(sent):
+		return sent, nil
+	case strings.HasPrefix(sent, "trs."):
+		return "", fault.Bad("accessor", "that is a token: its accessor, which begins with acc_, stands here")
+	}
+	return "malformed", nil
+}
 
 // moment is an RFC 3339 time that fits into fsm.Time.
 type moment fsm.Time
