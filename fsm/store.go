@@ -47,7 +47,7 @@ type meta struct {
 // Options tune a Store. The zero value is fit for tests.
 type Options struct {
 	Log      *slog.Logger // nil discards
-	CacheMiB int64        // of Pebble's blocks and, within that, of tables in memory that are not written out yet, 8 MiB each; 0 means 32
+	CacheMiB int64        // of Pebble's blocks and, within that, of tables in memory that are not written out yet, 16 MiB each; 0 means 48
 }
 
 // Store is the state machine's tables and event log in Pebble, and the FSM that Raft drives.
@@ -138,10 +138,10 @@ func (s *Store) acquire() (*handle, error) {
 
 func (s *Store) openGeneration(n int) (*handle, error) {
 	dir := filepath.Join(s.dir, strconv.Itoa(n))
-	cache := pebble.NewCache(max(s.opt.CacheMiB, 32) << 20)
+	cache := pebble.NewCache(max(s.opt.CacheMiB, 48) << 20)
 	defer cache.Unref()
 	opt := &pebble.Options{
-		Cache: cache, MemTableSize: 8 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
+		Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
 		Logger: pebbleLog{s.log}, EventListener: quietEvents(),
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
 	}

@@ -104,15 +104,19 @@ type turn struct {
 	guarded map[string]bool
 }
 
-// head reads a path's head and guards it.
-func (t *turn) head(path string) (head, error) {
-	h, _, err := heads.Get(t.v, fsm.K(t.entry.Tenant, path))
-	if err != nil || t.guarded[path] {
+// head reads a path's head and guards it. A stream without events has none.
+func (t *turn) head(path string) (h head, err error) {
+	g, err := fsm.GuardOf(t.v, t.entry.Tenant, stream(path))
+	if err != nil {
 		return h, err
 	}
-	g, err := fsm.GuardOf(t.v, t.entry.Tenant, stream(path))
-	t.entry.Guard(g)
-	t.guarded[path] = true
+	if !t.guarded[path] {
+		t.entry.Guard(g)
+		t.guarded[path] = true
+	}
+	if g.Version > 0 {
+		h, _, err = heads.Get(t.v, fsm.K(t.entry.Tenant, path))
+	}
 	return h, err
 }
 

@@ -65,6 +65,9 @@ func applyWritten(tx *fsm.Tx, m fsm.Meta, e VersionWritten) error {
 	if err := versions.Put(tx, fsm.K(m.Tenant, e.Path, e.Version), row); err != nil {
 		return err
 	}
+	if e.Version == 1 { // nothing is there to be read, not even by looking for it
+		return heads.Put(tx, fsm.K(m.Tenant, e.Path), head{Version: 1, Live: 1, At: m.At, Attributes: e.Attributes})
+	}
 	return change(tx, m.Tenant, e.Path, func(h *head) {
 		hidden := h.Hidden
 		if h.Deleted {
