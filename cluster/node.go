@@ -187,7 +187,7 @@ func (n *Node) readable() error {
 func raftConfig(id string, log *slog.Logger) *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(id)
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 400*time.Millisecond, 400*time.Millisecond, 350*time.Millisecond
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 350*time.Millisecond, 350*time.Millisecond, 300*time.Millisecond
 	c.CommitTimeout = 10 * time.Millisecond
 	c.MaxAppendEntries, c.BatchApplyCh = 16, true
 	c.NoSnapshotRestoreOnStart = true
