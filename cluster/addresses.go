@@ -81,6 +81,19 @@ func (a *addresses) configured(id string) string {
 	return ""
 }
 
+// known returns where a node is by what was proved, gossiped and agreed, without the guesses.
+func (a *addresses) known(id string) (out []string) {
+	a.mu.Lock()
+	found := []string{a.proved[id], a.gossiped[id]}
+	a.mu.Unlock()
+	for _, addr := range append(found, a.member(id)) {
+		if addr != "" && !slices.Contains(out, addr) {
+			out = append(out, addr)
+		}
+	}
+	return out
+}
+
 // prove notes where a node's certificate was seen.
 func (a *addresses) prove(id, addr string) {
 	a.mu.Lock()

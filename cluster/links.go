@@ -15,20 +15,25 @@ type links struct {
 // heldConn takes itself off the list when it is closed.
 type heldConn struct {
 	net.Conn
-	in *links
+	in    *links
+	ended func() // called when it is closed; nil for nothing
 }
 
 // Close implements net.Conn.
 func (c *heldConn) Close() error {
 	c.in.mu.Lock()
+	_, open := c.in.open[c]
 	delete(c.in.open, c)
 	c.in.mu.Unlock()
+	if open && c.ended != nil {
+		c.ended()
+	}
 	return c.Conn.Close()
 }
 
 // hold puts a connection on the list; after the port was closed it is closed too.
-func (l *links) hold(c net.Conn, id string) *heldConn {
-	held := &heldConn{c, l}
+func (l *links) hold(c net.Conn, id string, ended func()) *heldConn {
+	held := &heldConn{c, l, ended}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {

@@ -292,7 +292,7 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	}
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
-		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub} {
+		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed} {
 		start(f)
 	}
 	start(func(ctx context.Context) error { return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock) })

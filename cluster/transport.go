@@ -32,6 +32,7 @@ type port struct {
 	address *addresses
 	log     *slog.Logger
 	raft    chan net.Conn
+	lost    chan string     // node whose connection for Raft has ended; a hint, of which some may be missing
 	ctx     context.Context // ends when the port closes
 	end     context.CancelFunc
 	once    sync.Once
@@ -46,7 +47,7 @@ func openPort(listen string, t *trust, a *addresses, log *slog.Logger) (*port, e
 	if err != nil {
 		return nil, fmt.Errorf("open the cluster port: %w", err)
 	}
-	p := &port{trust: t, listen: l, source: sourceOf(listen), address: a, log: log, raft: make(chan net.Conn)}
+	p := &port{trust: t, listen: l, source: sourceOf(listen), address: a, log: log, raft: make(chan net.Conn), lost: make(chan string, 16)}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p, nil
 }
@@ -112,8 +113,8 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 	if len(cs.PeerCertificates) > 0 {
 		id, _ = nodeOf(cs.PeerCertificates[0], p.trust.id.Cluster) // a joiner has none; the others were verified
 	}
-	link := p.links.hold(c, id)
 	if cs.NegotiatedProtocol == protoRaft {
+		link := p.links.hold(c, id, func() { p.tellLost(id) })
 		select {
 		case p.raft <- link:
 		case <-p.ctx.Done():
@@ -121,8 +122,16 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 		}
 		return
 	}
+	link := p.links.hold(c, id, nil)
 	defer link.Close()
 	handle[cs.NegotiatedProtocol](link, id)
+}
+
+func (p *port) tellLost(id string) {
+	select {
+	case p.lost <- id:
+	default:
+	}
 }
 
 // close stops accepting and cuts every connection.
@@ -169,7 +178,7 @@ func (p *port) dial(ctx context.Context, proto, id string) (net.Conn, error) {
 		case a := <-attempts:
 			if a.err == nil {
 				go discard(attempts, begun-len(errs)-1)
-				return p.links.hold(a.conn, id), nil
+				return p.links.hold(a.conn, id, nil), nil
 			}
 			errs = append(errs, a.err)
 		case <-silent:
@@ -225,7 +234,26 @@ func (raftLayer) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 func (l raftLayer) Dial(id raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	if string(id) == l.trust.id.Node {
+		return l.dialSelf(ctx)
+	}
 	return l.dial(ctx, protoRaft, string(id))
+}
+
+// dialSelf connects this node's Raft to itself, for succeed. It does not leave the process: at the port it would be a twin.
+func (l raftLayer) dialSelf(ctx context.Context) (net.Conn, error) {
+	near, far := net.Pipe()
+	self := l.trust.id.Node
+	in, out := l.links.hold(far, self, nil), l.links.hold(near, self, nil)
+	select {
+	case l.raft <- in:
+		return out, nil
+	case <-l.ctx.Done():
+	case <-ctx.Done():
+	}
+	in.Close()
+	out.Close()
+	return nil, net.ErrClosed
 }
 
 // Accept implements net.Listener.
