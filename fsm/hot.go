@@ -44,10 +44,6 @@ func fit(key []byte) bool {
 	return false
 }
 
-// lasting reports whether a row is likely to be read soon after it was written. A receipt is not: what is worth keeping of one is
-// that there is none yet, which the decision, the rehearsal and the apply function of an entry all ask for.
-func lasting(key []byte) bool { return key[0] != spaceReceipts || len(key) == len(oldestAnswerKey) }
-
 // number returns the count for a snapshot that is about to be taken, and again for one that was: cold when a batch is being committed.
 func (c *hot) number() uint64 {
 	c.mu.RLock()
@@ -139,7 +135,7 @@ func (c *hot) end(changed map[string][]byte, failed error) {
 		return
 	}
 	for k, v := range changed {
-		if lasting([]byte(k)) && len(v) <= hotBytes {
+		if len(v) <= hotBytes {
 			c.insert(k, hotRow{v, c.count})
 		}
 	}
