@@ -44,6 +44,7 @@ type Config struct {
 	Snapshot int64    // bytes of log after which a snapshot is taken; 0: 64 MiB
 	Trailing int64    // bytes of log that are kept behind it; 0: 256 MiB
 	Log      *slog.Logger
+	Answer   Answer                  // what other members ask for by name; nil: nothing
 	WrapLog  func(LogStore) LogStore // puts faults between Raft and its log, in tests; nil: none
 }
 
@@ -356,7 +357,7 @@ func (n *Node) HandOver() {
 
 func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string]func(net.Conn, string) {
 	calls := map[method]handler{callConfirm: n.answerConfirm, callIndex: n.answerIndex, callStatus: n.answerStatus, callProve: n.answerProve,
-		callJoin: n.answerJoin, callAnnounce: n.answerAnnounce, callForward: n.answerForward(forwarded)}
+		callJoin: n.answerJoin, callAnnounce: n.answerAnnounce, callForward: n.answerForward(forwarded), callAsk: n.answerAsk}
 	farewell := map[method]handler{}
 	for m := range calls {
 		farewell[m] = func(_ context.Context, peer string, _ []byte) (any, error) {

@@ -35,6 +35,7 @@ const (
 	callJoin                       // a joiner's request, on its way to the leader
 	callForward                    // an HTTP request, on its way to the leader
 	callAnnounce                   // a member's own description, for the leader to record
+	callAsk                        // a question of a part above this package
 )
 
 const (

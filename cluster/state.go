@@ -6,7 +6,7 @@ import (
 
 // Version is the newest state that this binary can read and apply. The cluster's version is raised by an event when every
 // member has announced that it reads it; a binary below the cluster's version does not start.
-const Version = 1
+const Version = 2
 
 // Member is a node as the state knows it.
 type Member struct {
@@ -60,6 +60,7 @@ func Register(r *fsm.Registry) {
 			return err
 		}
 		row.Version = e.Version
+		tx.SetVersion(e.Version)
 		return founded.Put(tx, fsm.K(), row)
 	})
 }

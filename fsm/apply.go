@@ -68,12 +68,18 @@ func (r *Registry) applyFrame(tx *Tx, f *frame) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
+	if current, err := f.underLiveKeys(tx, payloads); err != nil || !current {
+		return Outcome{Err: ErrStale}, err
+	}
+	if err := tx.rewrap(f.Rewraps); err != nil {
+		return Outcome{}, err
+	}
 	return r.applyRecord(tx, f.Record, payloads)
 }
 
 // payloads checks that the frame brings what its record says it brought.
 func (f *frame) payloads() ([]Sealed, error) {
-	if len(f.Payloads) != len(f.Record.Digests) {
+	if len(f.Payloads) != len(f.Record.Digests) || len(f.Bindings) > 0 && len(f.Bindings) != len(f.Payloads) {
 		return nil, errors.New("the entry does not bring the sealed values that it names")
 	}
 	payloads := make([]Sealed, len(f.Payloads))
@@ -84,6 +90,9 @@ func (f *frame) payloads() ([]Sealed, error) {
 		}
 		if s.digest != f.Record.Digests[i] {
 			return nil, errors.New("a sealed value of the entry does not have its digest")
+		}
+		if len(f.Bindings) > 0 {
+			s.binding = f.Bindings[i]
 		}
 		payloads[i] = s
 	}

@@ -50,7 +50,10 @@ type Entry struct {
 	Guards  []Guard
 	Outbox  []Message
 	Reply   Reply
+	Rewraps []Rewrap
+	Idle    []Idle // keys that must wrap nothing more, or the entry has no effect
 	items   []item
+	bound   bool // it brings the bindings of its sealed values: from version 2 of the cluster
 }
 
 type item struct {
@@ -72,7 +75,7 @@ func (e *Entry) AddIn(tenant UID, events ...Event) {
 func (e *Entry) Guard(g ...Guard) { e.Guards = append(e.Guards, g...) }
 
 // Empty reports whether the entry changes nothing.
-func (e *Entry) Empty() bool { return len(e.items) == 0 && len(e.Outbox) == 0 }
+func (e *Entry) Empty() bool { return len(e.items) == 0 && len(e.Outbox) == 0 && len(e.Rewraps) == 0 }
 
 // record is an entry as the event log keeps it; frame adds what only Apply needs.
 type record struct {
@@ -100,11 +103,14 @@ type frame struct {
 	Record   record   `cbor:"1,keyasint"`
 	Guards   []Guard  `cbor:"2,keyasint,omitempty"`
 	Payloads [][]byte `cbor:"3,keyasint,omitempty"`
+	Bindings [][]byte `cbor:"4,keyasint,omitempty"` // of the payloads, one each
+	Rewraps  []Rewrap `cbor:"5,keyasint,omitempty"`
+	Idle     []Idle   `cbor:"6,keyasint,omitempty"`
 }
 
 // Marshal encodes e for a batch. It fails on an event that refers to a sealed value without its bytes.
 func (e *Entry) Marshal() ([]byte, error) {
-	f := frame{Guards: e.Guards, Record: record{ID: e.ID, Tenant: e.Tenant, Actor: e.Actor, Origin: e.Origin,
+	f := frame{Guards: e.Guards, Rewraps: e.Rewraps, Idle: e.Idle, Record: record{ID: e.ID, Tenant: e.Tenant, Actor: e.Actor, Origin: e.Origin,
 		Outbox: e.Outbox, Receipt: e.Receipt, Reply: e.Reply}}
 	c := collector{seen: map[[32]byte]bool{}}
 	for _, it := range e.items {
@@ -121,15 +127,19 @@ func (e *Entry) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("entry %s refers to a sealed value that it does not bring", e.ID)
 	}
 	f.Payloads, f.Record.Digests = c.blobs, c.digests
+	if e.bound {
+		f.Bindings = c.bindings
+	}
 	return Encode(f)
 }
 
 // collector finds the sealed values inside events.
 type collector struct {
-	blobs   [][]byte
-	digests [][32]byte
-	seen    map[[32]byte]bool
-	missing bool
+	blobs    [][]byte
+	digests  [][32]byte
+	bindings [][]byte
+	seen     map[[32]byte]bool
+	missing  bool
 }
 
 var sealedType = reflect.TypeFor[Sealed]()
@@ -171,6 +181,6 @@ func (c *collector) add(s Sealed) {
 		c.missing = true
 	default:
 		c.seen[s.digest] = true
-		c.blobs, c.digests = append(c.blobs, s.blob), append(c.digests, s.digest)
+		c.blobs, c.digests, c.bindings = append(c.blobs, s.blob), append(c.digests, s.digest), append(c.bindings, s.binding)
 	}
 }

@@ -33,7 +33,7 @@ func TestThePackagesOwnRowsKeepItsPromises(t *testing.T) {
 	first.Receipt.Request = [32]byte{98}
 	end := fsmtest.Entry(acme, dropped{"1"}, settled{1, 0}, settled{2, 1})
 	entries = append(entries, note(t, "1"), first, ask(t, acme, 99), end, owing(t, "more", 3),
-		fsmtest.Entry(fsm.RootTenant, fsm.AnswersSwept{}))
+		fsmtest.Entry(fsm.RootTenant, fsm.AnswersSwept{}), fsmtest.Entry(acme, retired{1}))
 	v := fsmtest.Check(t, everything, entries...)
 	_, found, err := fsm.FindReceipt(v, acme, ask(t, acme, 99).Receipt, v.Now())
 	require.True(t, found)

@@ -53,3 +53,9 @@ func (s *Store) changeKey(key []byte, change func([]byte) []byte) error {
 	}
 	return s.db.Set(key, b, pebble.NoSync)
 }
+
+// Bind has an entry bring the bindings of its sealed values, as the ledger does from version 2 of the cluster on.
+func (e *Entry) Bind() *Entry {
+	e.bound = true
+	return e
+}

@@ -38,6 +38,8 @@ func fit(key []byte) bool {
 	switch key[0] {
 	case spaceTables, spaceStreams, spaceMeta:
 		return true
+	case spaceKEKs:
+		return len(key) == retiredKeySize
 	case spaceReceipts:
 		return len(key) >= len(oldestAnswerKey) && key[len(oldestAnswerKey)-1] != 'q' && key[len(oldestAnswerKey)-1] != 'x'
 	}

@@ -130,7 +130,7 @@ func (l *Ledger) decide(r Request, decide Decide) (*Entry, Receipt, uint64, erro
 	if rc, found, err := l.Find(v, r.Tenant, r.Receipt); err != nil || found {
 		return nil, rc, v.Index(), err
 	}
-	e := &Entry{ID: r.ID, Tenant: r.Tenant, Actor: r.Actor, Origin: r.Origin, Receipt: r.Receipt}
+	e := &Entry{ID: r.ID, Tenant: r.Tenant, Actor: r.Actor, Origin: r.Origin, Receipt: r.Receipt, bound: v.Version() >= bindingsSince}
 	if r.Authorize != nil {
 		guards, err := r.Authorize(v)
 		if err != nil {

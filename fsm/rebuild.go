@@ -68,6 +68,11 @@ func survivors(v *View, rec record) ([]Sealed, error) {
 		if err != nil {
 			return nil, err
 		}
+		if found && !s.IsWrap() {
+			if s.binding, _, err = v.get(kekKey(s)); err != nil {
+				return nil, err
+			}
+		}
 		if found {
 			out = append(out, s)
 		}

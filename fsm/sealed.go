@@ -45,18 +45,26 @@ func (id KEKID) String() string {
 
 // Binding says where a sealed value stands. It is authenticated with it, so that no blob can be moved.
 type Binding struct {
-	Tenant  UID
-	Feature string // "secret"
-	Field   string // "value"
-	Path    string
-	Version uint64
+	Tenant  UID    `cbor:"1,keyasint"`
+	Feature string `cbor:"2,keyasint"` // "secret"
+	Field   string `cbor:"3,keyasint"` // "value"
+	Path    string `cbor:"4,keyasint"`
+	Version uint64 `cbor:"5,keyasint"`
 }
 
 // Sealed is an encrypted value. Only engines/keyring makes one (test/arch sees to it), so that a plaintext does not compile
 // into an event. Its encoding is its digest; the bytes travel beside it and are kept once.
 type Sealed struct {
-	digest [32]byte
-	blob   []byte // nil when only the digest is known: Load finds the rest
+	digest  [32]byte
+	blob    []byte // nil when only the digest is known: Load finds the rest
+	binding []byte // where it stands, encoded, as it is brought into the state; a re-wrap needs it
+}
+
+// Bound notes where a loaded value stands.
+func (s Sealed) Bound(b Binding) (Sealed, error) {
+	var err error
+	s.binding, err = Encode(b)
+	return s, err
 }
 
 // NewSealed checks the header of blob and takes ownership of it.
@@ -72,14 +80,14 @@ func NewSealed(blob []byte) (Sealed, error) {
 	case blob[0] != SealedFormat:
 		return Sealed{}, fmt.Errorf("sealed value has format %d, not %d", blob[0], SealedFormat)
 	}
-	return Sealed{sha256.Sum256(blob[SealedNonceAt:]), blob}, nil
+	return Sealed{digest: sha256.Sum256(blob[SealedNonceAt:]), blob: blob}, nil
 }
 
 func newWrap(blob []byte) (Sealed, error) {
 	if len(blob) < WrapMin || len(blob) > WrapMax {
 		return Sealed{}, fmt.Errorf("a root key's wrap has %d to %d bytes, not %d", WrapMin, WrapMax, len(blob))
 	}
-	return Sealed{sha256.Sum256(blob), blob}, nil
+	return Sealed{digest: sha256.Sum256(blob), blob: blob}, nil
 }
 
 // IsZero reports whether s holds nothing at all.

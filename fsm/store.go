@@ -22,7 +22,7 @@ import (
 // in snapshots and counts in digests. Upper case is the node's own.
 const (
 	spaceEvents   = 'e' // sequence -> hash, record
-	spaceKEKs     = 'k' // KEK id, digest -> nothing: which values a key still wraps
+	spaceKEKs     = 'k' // KEK id, digest -> binding: which values a key still wraps; KEK id -> nothing: it is retired
 	spaceMeta     = 'm' // -> meta
 	spaceOutbox   = 'o' // sequence, position -> message
 	spacePayloads = 'p' // digest -> sealed bytes
@@ -42,6 +42,8 @@ type meta struct {
 	At    Time     `cbor:"3,keyasint"` // of the last record
 	Seq   uint64   `cbor:"4,keyasint"` // of the last record
 	Head  [32]byte `cbor:"5,keyasint"` // hash of the last record
+
+	Version uint32 `cbor:"6,keyasint,omitempty"` // of the cluster: which formats and behaviour are on; 0 before it was first raised
 }
 
 // Options tune a Store. The zero value is fit for tests.

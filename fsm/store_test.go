@@ -24,6 +24,11 @@ type dropped struct{ Name string }
 func (dropped) EventType() string     { return "test.note.dropped" }
 func (e dropped) EventStream() string { return "note/" + e.Name }
 
+type retired struct{ Version uint32 }
+
+func (retired) EventType() string   { return "test.key.retired" }
+func (retired) EventStream() string { return "key" }
+
 var notes = fsm.NewTable[noted]("test.note")
 
 func testFeature(r *fsm.Registry) {
@@ -34,6 +39,9 @@ func testFeature(r *fsm.Registry) {
 			return err
 		}
 		return tx.Destroy(row.Value)
+	})
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e retired) error {
+		return tx.Retire(fsm.KEKID{Scope: m.Tenant, Version: e.Version})
 	})
 }
 

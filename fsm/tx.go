@@ -72,10 +72,13 @@ func (tx *Tx) bump(tenant UID, stream string) error {
 	return tx.set(streamKey(tenant, stream), binary.BigEndian.AppendUint64(nil, n+1))
 }
 
+// SetVersion switches formats and behaviour on: for the apply function of the event that raises the cluster's version.
+func (tx *Tx) SetVersion(n uint32) { tx.meta.Version = n }
+
 // putPayload keeps the bytes of a sealed value and its place in the index of its key, if one of ours wraps it.
 func (tx *Tx) putPayload(s Sealed) error {
 	if !s.IsWrap() {
-		if err := tx.set(kekKey(s), nil); err != nil {
+		if err := tx.set(kekKey(s), s.binding); err != nil {
 			return err
 		}
 	}

@@ -57,6 +57,9 @@ func (v *View) Index() uint64 { return v.meta.Index }
 // Now returns log time: the moment of the last record.
 func (v *View) Now() Time { return v.meta.At }
 
+// Version returns the cluster's version, by which formats and behaviour are switched on.
+func (v *View) Version() uint32 { return v.meta.Version }
+
 // Head returns the sequence and the hash of the last record.
 func (v *View) Head() (seq uint64, hash [32]byte) { return v.meta.Seq, v.meta.Head }
 
@@ -138,9 +141,4 @@ func payloadKey(digest [32]byte) []byte { return append([]byte{spacePayloads}, d
 
 func streamKey(tenant UID, stream string) []byte {
 	return append(append([]byte{spaceStreams}, tenant[:]...), stream...)
-}
-
-func kekKey(s Sealed) []byte {
-	k := append([]byte{spaceKEKs}, s.blob[1:21]...)
-	return append(k, s.digest[:]...)
 }
