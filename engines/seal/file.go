@@ -18,9 +18,6 @@ import (
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
-// ErrWrongKey says that the seal's key is not the one that made the wrapped bytes, or that these were changed.
-var ErrWrongKey = errors.New("the key does not fit")
-
 // KeySize is the size of a key file in bytes: an AES-256 key, raw.
 const KeySize = 32
 
@@ -42,6 +39,7 @@ func (key) MarshalBinary() ([]byte, error) { return nil, errors.New("a key is no
 
 // File is a Seal whose key stands in a file.
 type File struct {
+	name string
 	path string
 	key  key
 }
@@ -63,7 +61,7 @@ func OpenFile(path string) (*File, error) {
 	if err := wellKept(f, path); err != nil {
 		return nil, err
 	}
-	s := &File{path: path}
+	s := &File{name: KindFile, path: path}
 	if _, err := io.ReadFull(f, s.key[:]); err != nil {
 		return nil, fmt.Errorf("read the KEK file %s: %w", path, err)
 	}
@@ -113,11 +111,15 @@ func Keygen(path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// Name implements Seal.
-func (s *File) Name() string { return "file" }
+// As gives the seal another name than "file", for a cluster that has several.
+func (s *File) As(name string) *File {
+	s.name = name
+	return s
+}
 
-// Path returns where the key stands, for messages.
-func (s *File) Path() string { return s.path }
+// Name and Kind implement Seal.
+func (s *File) Name() string { return s.name }
+func (s *File) Kind() string { return KindFile }
 
 // Wrap implements Seal: 32 bytes salt, 12 bytes nonce, ciphertext and tag. The key that encrypts is derived with the salt, so
 // that it is never used twice.

@@ -107,5 +107,5 @@ func TestAKeyShowsNothing(t *testing.T) {
 	b, err := json.Marshal(k)
 	require.NoError(t, err)
 	require.Equal(t, `"[redacted]"`, string(b))
-	require.NotContains(t, fmt.Sprintf("%+v", &File{"p", k}), "115")
+	require.NotContains(t, fmt.Sprintf("%+v", &File{"file", "p", k}), "115")
 }
