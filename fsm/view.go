@@ -54,6 +54,9 @@ func (v *View) Close() error {
 // Index returns the index that the view stands at.
 func (v *View) Index() uint64 { return v.meta.Index }
 
+// Term returns the Raft term of the entry at Index.
+func (v *View) Term() uint64 { return v.meta.Term }
+
 // Now returns log time: the moment of the last record.
 func (v *View) Now() Time { return v.meta.At }
 

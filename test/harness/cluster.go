@@ -44,36 +44,43 @@ type Options struct {
 	Disk     map[int]string // node, from 1 -> directory for its data
 	Reserve  int            // MiB, default 16
 	Gossip   bool
+	RootTTL  time.Duration // of the root token; 0: the node's default
+	Binary   string        // that the nodes run; empty: the one that Binary builds
 }
 
-var build struct {
-	once sync.Once
-	path string
-	err  error
-}
+// builds are the binaries that this test process has built, by their tag.
+var builds = struct {
+	mu  sync.Mutex // guards the rest
+	dir string
+	by  map[string]string
+}{by: map[string]string{}}
 
 // Binary builds trstctl once for a test process and returns its path.
-func Binary(t testing.TB) string {
-	build.once.Do(func() {
+func Binary(t testing.TB) string { return Build(t, "") }
+
+// Build is Binary with a build tag.
+func Build(t testing.TB, tag string) string {
+	builds.mu.Lock()
+	defer builds.mu.Unlock()
+	if path, ok := builds.by[tag]; ok {
+		return path
+	}
+	if builds.dir == "" {
 		dir, err := os.MkdirTemp("", "trstctl-test-")
-		if err != nil {
-			build.err = err
-			return
-		}
-		build.path = filepath.Join(dir, "trstctl")
-		out, err := exec.Command("go", "build", "-o", build.path, "github.com/trstctl/trstctl/cmd/trstctl").CombinedOutput()
-		if err != nil {
-			build.err = fmt.Errorf("build trstctl: %w\n%s", err, out)
-		}
-	})
-	require.NoError(t, build.err)
-	return build.path
+		require.NoError(t, err)
+		builds.dir = dir
+	}
+	path := filepath.Join(builds.dir, "trstctl"+tag)
+	out, err := exec.Command("go", "build", "-tags", tag, "-o", path, "github.com/trstctl/trstctl/cmd/trstctl").CombinedOutput()
+	require.NoError(t, err, "build trstctl: %s", out)
+	builds.by[tag] = path
+	return path
 }
 
-// Clean removes the binary; TestMain calls it last.
+// Clean removes the binaries; TestMain calls it last.
 func Clean() {
-	if build.path != "" {
-		os.RemoveAll(filepath.Dir(build.path))
+	if builds.dir != "" {
+		os.RemoveAll(builds.dir)
 	}
 }
 
@@ -82,14 +89,8 @@ func Start(t testing.TB, opt Options) *Cluster {
 	if opt.Nodes == 0 {
 		opt.Nodes = 3
 	}
-	if opt.Reserve == 0 {
-		opt.Reserve = 16
-	}
-	dir, err := os.MkdirTemp("", "trstctl-cluster-") // short: a unix socket's path has 107 bytes
-	require.NoError(t, err)
-	c := &Cluster{T: t, Dir: dir, binary: Binary(t), opt: opt}
-	t.Cleanup(c.end)
-	c.run(context.Background(), "operator", "keygen", filepath.Join(dir, "kek"))
+	c := prepare(t, opt)
+	c.run(context.Background(), "operator", "keygen", c.KEK())
 	first := c.add()
 	first.Start()
 	c.init(first)
@@ -100,6 +101,37 @@ func Start(t testing.TB, opt Options) *Cluster {
 	return c
 }
 
+func prepare(t testing.TB, opt Options) *Cluster {
+	if opt.Reserve == 0 {
+		opt.Reserve = 16
+	}
+	dir, err := os.MkdirTemp("", "trstctl-cluster-") // short: a unix socket's path has 107 bytes
+	require.NoError(t, err)
+	c := &Cluster{T: t, Dir: dir, binary: opt.Binary, opt: opt}
+	if c.binary == "" {
+		c.binary = Binary(t)
+	}
+	t.Cleanup(c.end)
+	return c
+}
+
+// Adopt runs one node on a data directory that fill puts in place, with its KEK file: the stopped directory of a cluster of one, whose root
+// token fill returns.
+func Adopt(t testing.TB, opt Options, fill func(data, kek string) sdk.Secret) *Cluster {
+	c := prepare(t, opt)
+	n := c.add()
+	c.Token = fill(n.Data, c.KEK())
+	ca, err := os.ReadFile(filepath.Join(n.Data, "tls", "ca.pem"))
+	require.NoError(t, err)
+	c.CA = ca
+	n.Start()
+	c.Ready(n)
+	return c
+}
+
+// KEK is the file with the cluster's key.
+func (c *Cluster) KEK() string { return filepath.Join(c.Dir, "kek") }
+
 func (c *Cluster) init(n *Node) {
 	local, err := sdk.NewLocal(filepath.Join(n.Data, "trstctl.sock"))
 	require.NoError(c.T, err)
@@ -109,7 +141,7 @@ func (c *Cluster) init(n *Node) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	f, err := local.Init(ctx, 0)
+	f, err := local.Init(ctx, c.opt.RootTTL)
 	require.NoError(c.T, err)
 	c.Token, c.CA = f.RootToken, []byte(f.CACertificate)
 }

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,6 +23,7 @@ type Node struct {
 	API     string // host:port
 	Cluster string // host:port of its cluster port
 	Proxy   *Proxy // through which the others reach that port
+	Binary  string // that the next Start runs; empty: the cluster's
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -38,7 +40,7 @@ func (n *Node) configure() {
 	}
 	text := fmt.Sprintf("node: %s\ndata: %s\napi: {listen: %q}\ncluster: {listen: %q, advertise: %q}\nseal: {file: %s}\nraft: {log_store: %s}\n"+
 		"secrets: {enable_api: true}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n", n.ID, n.Data, n.API, n.Cluster, n.Proxy.Address(),
-		filepath.Join(n.c.Dir, "kek"), store, n.c.opt.Reserve)
+		n.c.KEK(), store, n.c.opt.Reserve)
 	if n.c.opt.Gossip {
 		text += fmt.Sprintf("gossip: {enabled: true, listen: %q}\n", n.Address+":"+FreePort(n.c.T))
 	}
@@ -50,7 +52,7 @@ func (n *Node) Start(env ...string) {
 	log, err := os.OpenFile(n.logPath(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	require.NoError(n.c.T, err)
 	defer log.Close()
-	cmd := exec.Command(n.c.binary, "server", "-c", n.config())
+	cmd := exec.Command(cmp.Or(n.Binary, n.c.binary), "server", "-c", n.config())
 	cmd.Stdout, cmd.Stderr, cmd.Env = log, log, append(os.Environ(), env...)
 	require.NoError(n.c.T, cmd.Start())
 	done := make(chan struct{})
