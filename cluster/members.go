@@ -28,6 +28,8 @@ type Status struct {
 	LowSpace bool   `cbor:"9,keyasint"`  // its disk's reserve is reached
 	Expires  int64  `cbor:"10,keyasint"` // of its certificate, Unix seconds
 	Address  string `cbor:"11,keyasint"` // of its cluster port
+	Agreed   uint32 `cbor:"12,keyasint"` // version of the cluster, as far as it has applied
+	Readable uint32 `cbor:"13,keyasint"` // newest version of a state that its binary reads
 }
 
 // Status describes this node.
@@ -36,7 +38,17 @@ func (n *Node) Status() Status {
 	state := map[raft.RaftState]string{raft.Leader: "leader", raft.Follower: "follower", raft.Candidate: "candidate", raft.Shutdown: "shutdown"}
 	return Status{Node: n.id.Node, State: state[n.raft.State()], Term: n.raft.CurrentTerm(), Applied: n.store.Applied(), Commit: n.raft.CommitIndex(),
 		Sealed: !n.keys.Unsealed(), Version: n.self.Version, Leader: string(leader), LowSpace: n.disk.low(),
-		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster}
+		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster, Agreed: n.agreed(), Readable: Version}
+}
+
+// agreed is the version of the cluster in this node's tables, 0 when they cannot be read.
+func (n *Node) agreed() uint32 {
+	v, err := n.store.View()
+	if err != nil {
+		return 0
+	}
+	defer v.Close()
+	return v.Version()
 }
 
 func (n *Node) answerStatus(_ context.Context, peer string, body []byte) (any, error) {

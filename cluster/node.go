@@ -180,9 +180,13 @@ func (n *Node) readable() error {
 	defer v.Close()
 	row, found, err := genesis(v)
 	if err == nil && found && row.Version > Version {
-		err = fmt.Errorf("the cluster is at version %d, this binary reads up to %d: start a newer binary", row.Version, Version)
+		err = tooOld(row.Version)
 	}
 	return err
+}
+
+func tooOld(agreed uint32) error {
+	return fmt.Errorf("the cluster is at version %d, this binary reads up to %d: start a newer binary", agreed, Version)
 }
 
 func raftConfig(id string, log *slog.Logger) *raft.Config {

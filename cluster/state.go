@@ -4,10 +4,6 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 )
 
-// Version is the newest state that this binary can read and apply. The cluster's version is raised by an event when every
-// member has announced that it reads it; a binary below the cluster's version does not start.
-const Version = 2
-
 // Member is a node as the state knows it.
 type Member struct {
 	ID        string   `cbor:"1,keyasint"`
@@ -55,6 +51,9 @@ func Register(r *fsm.Registry) {
 		return removed.Put(tx, fsm.K(e.Node), m.At)
 	})
 	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e VersionRaised) error {
+		if e.Version > Version {
+			return tooOld(e.Version)
+		}
 		row, _, err := founded.Get(tx, fsm.K())
 		if err != nil {
 			return err

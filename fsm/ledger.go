@@ -144,6 +144,9 @@ func (l *Ledger) decide(r Request, decide Decide) (*Entry, Receipt, uint64, erro
 	if e.Empty() {
 		return nil, Receipt{At: v.Now(), Reply: e.Reply}, v.Index(), nil
 	}
+	if err := permits(v, e); err != nil {
+		return nil, Receipt{}, v.Index(), err
+	}
 	return e, Receipt{}, v.Index(), nil
 }
 

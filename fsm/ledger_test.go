@@ -182,3 +182,48 @@ func TestWhoGivesUpInALaneLetsTheOthersPass(t *testing.T) {
 		require.NoError(t, (<-again).err, "the key of the one that gave up is not taken")
 	})
 }
+
+// pledged came with version 2 of the cluster.
+type pledged struct{ Name string }
+
+func (pledged) EventType() string     { return "test.pledge.given" }
+func (e pledged) EventStream() string { return "pledge/" + e.Name }
+func (pledged) Since() uint32         { return 2 }
+
+// agreed raises the version of the cluster.
+type agreed struct{}
+
+func (agreed) EventType() string   { return "test.version.agreed" }
+func (agreed) EventStream() string { return "version" }
+
+func TestAnEventWaitsForTheVersionThatItCameWith(t *testing.T) {
+	reg := fsm.NewRegistry(fsm.Builtin, func(r *fsm.Registry) {
+		fsm.On(r, func(*fsm.Tx, fsm.Meta, pledged) error { return nil })
+		fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, _ agreed) error { tx.SetVersion(2); return nil })
+	})
+	s, err := fsm.Open(t.TempDir(), reg, fsm.Options{})
+	require.NoError(t, err)
+	defer s.Close()
+	log := &tape{term: 1, answer: func(int) (fsm.Receipt, error) { return fsm.Receipt{Index: 7}, nil }, round: func(context.Context) (uint64, error) { return 1, nil }}
+	l := fsm.NewLedger(s, log)
+	pledge := func(_ *fsm.View, e *fsm.Entry) error { e.Add(pledged{"x"}); return nil }
+
+	_, err = l.Commit(t.Context(), request(1), "", pledge)
+	require.True(t, fault.Is(err, fault.NotDone), "%v", err)
+	require.ErrorContains(t, err, "needs version 2 of the cluster, which is at 1")
+	proposals, _ := log.counts()
+	require.Zero(t, proposals, "what a member could not read reaches no log")
+
+	p := &script{t: t, s: s}
+	raise := &fsm.Entry{}
+	raise.Add(agreed{})
+	require.NoError(t, p.apply(raise)[0].Err)
+	rc, err := l.Commit(t.Context(), request(1), "", pledge)
+	require.NoError(t, err)
+	require.EqualValues(t, 7, rc.Index)
+
+	require.Contains(t, reg.Types(), "test.pledge.given")
+	require.NotContains(t, reg.UpTo(1).Types(), "test.pledge.given", "a binary of version 1 does not know it")
+	require.Contains(t, reg.Types(), "cluster.term.began")
+	require.Len(t, reg.Events(), len(reg.Types()))
+}

@@ -3,12 +3,29 @@ package fsm
 import (
 	"fmt"
 	"slices"
+	"time"
+
+	"github.com/trstctl/trstctl/fsm/fault"
 )
 
 // Registry knows how each type of event is applied. It is filled at start, by each feature, and read-only afterwards.
 type Registry struct {
 	apply map[string]func(*Tx, Meta, []byte) error
 	zero  []Event
+}
+
+// Newer is an event that came with a version of the cluster: before that is agreed nobody proposes it, and a binary of an older version
+// does not know it. Events that do not say are as old as the cluster.
+type Newer interface {
+	Event
+	Since() uint32
+}
+
+func since(e Event) uint32 {
+	if n, ok := e.(Newer); ok {
+		return n.Since()
+	}
+	return 0
 }
 
 // NewRegistry lets each feature register its events.
@@ -35,6 +52,29 @@ func On[E Event](r *Registry, apply func(*Tx, Meta, E) error) {
 		}
 		return apply(tx, m, e)
 	}
+}
+
+// UpTo makes the registry that of a binary which reads up to a version: it does not know what came later.
+func (r *Registry) UpTo(version uint32) *Registry {
+	r.zero = slices.DeleteFunc(r.zero, func(e Event) bool {
+		late := since(e) > version
+		if late {
+			delete(r.apply, e.EventType())
+		}
+		return late
+	})
+	return r
+}
+
+// permits refuses an entry that a member could not read.
+func permits(v *View, e *Entry) error {
+	for _, it := range e.items {
+		if need := since(it.event); need > v.Version() {
+			return fault.New(fault.NotDone, "this needs version %d of the cluster, which is at %d: every node must first run a binary that reads it", need, v.Version()).
+				After(time.Second)
+		}
+	}
+	return nil
 }
 
 // Events returns a zero value of each type of event, in the order of registration.

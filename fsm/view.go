@@ -60,8 +60,9 @@ func (v *View) Term() uint64 { return v.meta.Term }
 // Now returns log time: the moment of the last record.
 func (v *View) Now() Time { return v.meta.At }
 
-// Version returns the cluster's version, by which formats and behaviour are switched on.
-func (v *View) Version() uint32 { return v.meta.Version }
+// Version returns the version of the cluster: the newest that every member reads, raised by an event. Formats and behaviour of later
+// versions are not used before.
+func (v *View) Version() uint32 { return max(v.meta.Version, 1) }
 
 // Head returns the sequence and the hash of the last record.
 func (v *View) Head() (seq uint64, hash [32]byte) { return v.meta.Seq, v.meta.Head }

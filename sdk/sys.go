@@ -20,6 +20,9 @@ type Status struct {
 	CommitIndex  uint64      `json:"commit_index,omitempty"`
 	StateAgeMS   int64       `json:"state_age_ms"`
 	LogStore     string      `json:"log_store,omitempty"`
+
+	ClusterVersion  uint32 `json:"cluster_version,omitempty"`  // formats and behaviour that all members read and use
+	ReadableVersion uint32 `json:"readable_version,omitempty"` // the newest cluster version that the node's binary reads
 }
 
 // LeaderInfo names the leader.

@@ -56,7 +56,8 @@ func (a adapter) Writable() error { return a.m.cluster.Writable() }
 func (a adapter) Status() api.Status {
 	s := a.m.cluster.Status()
 	out := api.Status{Node: s.Node, Cluster: a.m.cluster.Identity().Cluster.String(), Version: s.Version, State: s.State, Sealed: s.Sealed, Applied: s.Applied,
-		StatusDetail: &api.StatusDetail{Term: s.Term, Commit: s.Commit, StateAge: a.m.cluster.Age().Milliseconds(), LogStore: a.cfg.Raft.LogStore}}
+		StatusDetail: &api.StatusDetail{Term: s.Term, Commit: s.Commit, StateAge: a.m.cluster.Age().Milliseconds(), LogStore: a.cfg.Raft.LogStore,
+			Agreed: uint64(s.Agreed), Readable: uint64(s.Readable)}}
 	if s.Leader != "" {
 		out.Leader = &api.LeaderInfo{ID: s.Leader, API: a.m.cluster.AddressOf(s.Leader)}
 	}

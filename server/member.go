@@ -26,7 +26,8 @@ import (
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
-	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, tenant.Register, auth.Register, rbac.Register, secret.Register)
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, tenant.Register, auth.Register, rbac.Register, secret.Register).
+		UpTo(cluster.Version)
 }
 
 // member is a node of a cluster with everything that it runs.

@@ -32,6 +32,8 @@ type StatusDetail struct {
 	Commit   uint64 `json:"commit_index"`
 	StateAge int64  `json:"state_age_ms" doc:"how old the node's state may be"`
 	LogStore string `json:"log_store"`
+	Agreed   uint64 `json:"cluster_version" doc:"formats and behaviour that all members read and use"`
+	Readable uint64 `json:"readable_version" doc:"the newest cluster_version that this binary reads"`
 }
 
 // LeaderInfo names the leader.

@@ -91,7 +91,7 @@ func Start(t testing.TB, opt Options) *Cluster {
 	}
 	c := prepare(t, opt)
 	c.run(context.Background(), "operator", "keygen", c.KEK())
-	first := c.add()
+	first := c.Add()
 	first.Start()
 	c.init(first)
 	for range opt.Nodes - 1 {
@@ -119,7 +119,7 @@ func prepare(t testing.TB, opt Options) *Cluster {
 // token fill returns.
 func Adopt(t testing.TB, opt Options, fill func(data, kek string) sdk.Secret) *Cluster {
 	c := prepare(t, opt)
-	n := c.add()
+	n := c.Add()
 	c.Token = fill(n.Data, c.KEK())
 	ca, err := os.ReadFile(filepath.Join(n.Data, "tls", "ca.pem"))
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func (c *Cluster) init(n *Node) {
 
 // Join adds a node with a fresh token and waits until it is a voter.
 func (c *Cluster) Join() *Node {
-	n := c.add()
+	n := c.Add()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	t, err := c.Client().CreateJoinToken(ctx, n.ID)
@@ -169,7 +169,8 @@ func (c *Cluster) Join() *Node {
 	return n
 }
 
-func (c *Cluster) add() *Node {
+// Add configures one more node, which its caller starts.
+func (c *Cluster) Add() *Node {
 	i := len(c.Nodes) + 1
 	n := &Node{c: c, ID: fmt.Sprintf("n%d", i), Data: filepath.Join(c.Dir, fmt.Sprintf("n%d", i)), Address: fmt.Sprintf("127.0.0.%d", 10+i)}
 	if d := c.opt.Disk[i]; d != "" {

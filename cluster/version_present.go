@@ -1,0 +1,5 @@
+//go:build !previous
+
+package cluster
+
+const behind = 0
