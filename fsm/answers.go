@@ -106,10 +106,10 @@ func answersFrom(tx *Tx, from, now Time, limit int) (due []turn, next *turn, err
 }
 
 func answerAt(k, v []byte) (turn, error) {
-	seq, ok := lastUint(k)
+	seq, ok := Key(k).LastUint()
 	if ok {
 		var at uint64
-		at, ok = lastUint(k[:len(k)-9])
+		at, ok = Key(k[:len(k)-9]).LastUint()
 		if ok && len(v) == 32 {
 			return turn{Time(at), seq, [32]byte(v)}, nil
 		}

@@ -66,6 +66,14 @@ func (k Key) UID() (UID, bool) {
 	return u, true
 }
 
+// LastUint returns the last part of k, if that is an unsigned number.
+func (k Key) LastUint() (uint64, bool) {
+	if len(k) < 9 || k[len(k)-9] != tagUint {
+		return 0, false
+	}
+	return binary.BigEndian.Uint64(k[len(k)-8:]), true
+}
+
 // successor returns the smallest key that is above every key with prefix k, nil if there is none.
 func successor(k []byte) []byte {
 	for i := len(k) - 1; i >= 0; i-- {

@@ -205,6 +205,8 @@ func TestAnEventWaitsForTheVersionThatItCameWith(t *testing.T) {
 	require.NoError(t, err)
 	defer s.Close()
 	log := &tape{term: 1, answer: func(int) (fsm.Receipt, error) { return fsm.Receipt{Index: 7}, nil }, round: func(context.Context) (uint64, error) { return 1, nil }}
+	p := &script{t: t, s: s}
+	require.NoError(t, p.apply(&fsm.Entry{})[0].Err)
 	l := fsm.NewLedger(s, log)
 	pledge := func(_ *fsm.View, e *fsm.Entry) error { e.Add(pledged{"x"}); return nil }
 
@@ -214,7 +216,6 @@ func TestAnEventWaitsForTheVersionThatItCameWith(t *testing.T) {
 	proposals, _ := log.counts()
 	require.Zero(t, proposals, "what a member could not read reaches no log")
 
-	p := &script{t: t, s: s}
 	raise := &fsm.Entry{}
 	raise.Add(agreed{})
 	require.NoError(t, p.apply(raise)[0].Err)

@@ -48,11 +48,3 @@ func (tx *Tx) Settle(seq, pos uint64) error {
 	}
 	return tx.delete(messageKey(seq, pos))
 }
-
-// lastUint reads the uint64 part that ends a key.
-func lastUint(k []byte) (uint64, bool) {
-	if len(k) < 9 || k[len(k)-9] != tagUint {
-		return 0, false
-	}
-	return binary.BigEndian.Uint64(k[len(k)-8:]), true
-}

@@ -160,7 +160,7 @@ func oldestTurns(tx *Tx, tenant UID, from uint64) ([]turn, error) {
 	var turns []turn
 	end := successor(receiptSpace(tenant, 'q'))
 	err := scan(tx, receiptTurn(tenant, from), end, false, func(k, v []byte) (bool, error) {
-		seq, ok := lastUint(k)
+		seq, ok := Key(k).LastUint()
 		if !ok || len(v) != 32 {
 			return false, fault.New(fault.Corrupt, "the order of receipts is damaged")
 		}

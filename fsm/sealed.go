@@ -96,6 +96,9 @@ func (s Sealed) IsZero() bool { return s.digest == [32]byte{} }
 // Loaded reports whether the bytes are there.
 func (s Sealed) Loaded() bool { return s.blob != nil }
 
+// Digest names the value: SHA-256 of what no re-wrap changes.
+func (s Sealed) Digest() [32]byte { return s.digest }
+
 // Bytes returns the blob; the caller must not change it.
 func (s Sealed) Bytes() []byte { return s.blob }
 

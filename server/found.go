@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/fsm"
 )
 
@@ -21,7 +22,7 @@ func (m *member) found(ctx context.Context, f *cluster.Founding, rootTTL time.Du
 	var token []byte
 	for _, step := range []func(*fsm.View) ([]fsm.Event, error){
 		func(*fsm.View) ([]fsm.Event, error) {
-			events, err := m.keys.Found(ctx)
+			events, _, err := m.keys.Found(ctx, keyring.People{})
 			return append(events, m.tenants.Found()...), err
 		},
 		func(v *fsm.View) ([]fsm.Event, error) {

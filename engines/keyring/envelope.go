@@ -144,3 +144,28 @@ func gcm(k []byte) (cipher.AEAD, error) {
 	}
 	return cipher.NewGCM(block)
 }
+
+// rewrapped returns the first SealedNonceAt bytes of an envelope whose DEK is wrapped under another key. The DEK, the nonce and the
+// ciphertext stay, and so does the epoch that both layers are bound to.
+func rewrapped(cluster fsm.UID, from, to *key, id fsm.KEKID, b fsm.Binding, s fsm.Sealed) ([]byte, error) {
+	blob, was := s.Bytes(), s.KEK()
+	at := binary.BigEndian.Uint32(blob[21:])
+	old, err := wrapper(from, blob[saltAt:wrapAt], contextOf(cluster, at, b, &was))
+	if err != nil {
+		return nil, err
+	}
+	dek, err := old.Open(nil, make([]byte, 12), blob[wrapAt:fsm.SealedNonceAt], contextOf(cluster, at, b, &was))
+	if err != nil {
+		return nil, errOpen
+	}
+	defer clear(dek)
+	out := append(make([]byte, 0, fsm.SealedNonceAt), blob[:saltAt]...)
+	copy(out[1:], id.Bytes())
+	out = out[:wrapAt]
+	rand.Read(out[saltAt:])
+	fresh, err := wrapper(to, out[saltAt:], contextOf(cluster, at, b, &id))
+	if err != nil {
+		return nil, err
+	}
+	return fresh.Seal(out, make([]byte, 12), dek, contextOf(cluster, at, b, &id)), nil
+}

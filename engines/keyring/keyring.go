@@ -15,9 +15,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
@@ -120,6 +120,8 @@ func (k *Keyring) holds(id fsm.KEKID, kek *key) error {
 		return errSealed()
 	case !id.Scope.IsZero() && k.tenants[id] != kek:
 		return errNoKeys()
+	case id.Scope.IsZero() && k.roots[id.Version] != kek:
+		return errSealed()
 	}
 	return nil
 }
@@ -131,7 +133,11 @@ func (k *Keyring) sealUnder(id fsm.KEKID, kek *key, b fsm.Binding, plaintext []b
 	if err := k.holds(id, kek); err != nil {
 		return fsm.Sealed{}, err
 	}
-	return sealed(k.cluster, id, kek, b, plaintext)
+	s, err := sealed(k.cluster, id, kek, b, plaintext)
+	if err != nil {
+		return s, err
+	}
+	return s.Bound(b)
 }
 
 // Open decrypts a value from the place that it was sealed for. fault.NotFound says that it or its tenant's keys were destroyed. The
@@ -163,7 +169,7 @@ func (k *Keyring) Open(r fsm.Reader, b fsm.Binding, s fsm.Sealed) ([]byte, error
 // kek finds a key: a root in memory; a tenant's in memory too, but only while r still has it.
 func (k *Keyring) kek(r fsm.Reader, id fsm.KEKID) (*key, error) {
 	if id.Scope.IsZero() {
-		return k.root(id.Version)
+		return k.root(r, id.Version)
 	}
 	row, found, err := keks.Get(r, kekKey(id.Scope, id.Version))
 	if err != nil {
@@ -188,16 +194,102 @@ func (k *Keyring) kek(r fsm.Reader, id fsm.KEKID) (*key, error) {
 	return k.remember(id, b)
 }
 
-func (k *Keyring) root(version uint32) (*key, error) {
+// root finds a root KEK in memory, or crosses the bridge to one that was added since this node unsealed.
+func (k *Keyring) root(r fsm.Reader, version uint32) (*key, error) {
 	k.mu.RLock()
-	defer k.mu.RUnlock()
+	found, newest := k.roots[version], k.newest
+	k.mu.RUnlock()
+	switch {
+	case newest == 0:
+		return nil, errSealed()
+	case found != nil:
+		return found, nil
+	case version < newest:
+		return nil, fault.New(fault.Corrupt, "root key %d is not among those that were unsealed", version)
+	}
+	return k.cross(r, version)
+}
+
+func (k *Keyring) cross(r fsm.Reader, version uint32) (*key, error) {
+	before, err := k.root(r, version-1)
+	if err != nil {
+		return nil, err
+	}
+	row, found, err := roots.Get(r, fsm.K(uint64(version)))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, fault.New(fault.Corrupt, "root key %d is not there", version)
+	}
+	k.mu.RLock()
+	alive := k.roots[version-1] == before
+	var root *key
+	if alive {
+		root, err = k.bridged(r, row, before)
+	}
+	if err == nil && root != nil {
+		err = k.vouched(r, row, root, before, false)
+	}
+	k.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
+	if root == nil {
+		return nil, fault.New(fault.Sealed, "this node has not got root key %d yet", version)
+	}
+	return k.adopt(version, root)
+}
+
+// adopt takes over a root KEK.
+func (k *Keyring) adopt(version uint32, root *key) (*key, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if len(k.roots) == 0 {
+		clear(root[:])
 		return nil, errSealed()
 	}
-	if found := k.roots[version]; found != nil {
-		return found, nil
+	if known := k.roots[version]; known != nil {
+		clear(root[:])
+		return known, nil
 	}
-	return nil, fault.New(fault.Corrupt, "root key %d is not among those that were unsealed", version)
+	k.roots[version], k.newest = root, max(k.newest, version)
+	return root, nil
+}
+
+// Refresh takes over root KEKs that were added since and zeroes those that were retired a while ago: readers of an older view may still
+// need one that was retired just now.
+func (k *Keyring) Refresh(ctx context.Context, r fsm.Reader, now fsm.Time) error {
+	newest, err := newestRoot(r)
+	if err != nil || !k.Unsealed() {
+		return err
+	}
+	if _, err := k.root(r, newest.Version); fault.Is(err, fault.Sealed) && k.Unsealed() {
+		if err := k.Unseal(ctx, r); err != nil { // the bridge was gone before this node looked: a seal has the key
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	return k.dropRetired(r, now)
+}
+
+const retiredFor = time.Minute
+
+func (k *Keyring) dropRetired(r fsm.Reader, now fsm.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for version, root := range k.roots {
+		at, gone, err := retired.Get(r, fsm.K(uint64(version)))
+		if err != nil {
+			return err
+		}
+		if gone && version < k.newest && now.Sub(at) > retiredFor {
+			clear(root[:])
+			delete(k.roots, version)
+		}
+	}
+	return nil
 }
 
 // remember takes over the bytes of a tenant's KEK.
@@ -304,146 +396,4 @@ func (k *Keyring) Prove(nonce, context []byte) ([32]byte, error) {
 	}
 	defer clear(sub)
 	return mac(sub, k.cluster[:], context, nonce), nil
-}
-
-// Unseal gets the root KEKs that r holds from the seals; any one that answers is enough for each. fault.Sealed says that there are none yet or that
-// no seal can answer now; fault.Corrupt that a seal's key does not fit or that a key was added by no one who had the one before.
-func (k *Keyring) Unseal(ctx context.Context, r fsm.Reader) error {
-	opened := map[uint32]*key{}
-	newest, err := k.openRoots(ctx, r, opened)
-	if err != nil {
-		for _, root := range opened {
-			clear(root[:])
-		}
-		return err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.roots, k.newest = opened, newest
-	return nil
-}
-
-// openRoots fills opened, also with what it had when it fails.
-func (k *Keyring) openRoots(ctx context.Context, r fsm.Reader, opened map[uint32]*key) (newest uint32, err error) {
-	err = roots.Scan(r, fsm.Span{}, func(_ fsm.Key, row RootAdded) (bool, error) {
-		root, err := k.unwrap(ctx, r, row)
-		if err != nil {
-			return false, err
-		}
-		before := opened[newest]
-		opened[row.Version], newest = root, row.Version
-		return true, k.vouched(r, row, root, before)
-	})
-	if err == nil && newest == 0 {
-		err = fault.New(fault.Sealed, "the root key is not here yet")
-	}
-	return newest, err
-}
-
-// unwrap passes over wraps that were destroyed: those of a seal that was removed.
-func (k *Keyring) unwrap(ctx context.Context, r fsm.Reader, row RootAdded) (*key, error) {
-	var misfits, silent []error
-	for _, w := range row.Wraps {
-		kept, found, err := fsm.Load(r, w.Key)
-		if err != nil {
-			return nil, err
-		}
-		if found && !kept.IsWrap() {
-			return nil, fault.New(fault.Corrupt, "what seal %s wrapped for root key %d is something else", w.Seal, row.Version)
-		}
-		for _, s := range k.seals {
-			if s.Name() != w.Seal || !found {
-				continue
-			}
-			root, err := k.unwrapWith(ctx, s, row.Version, kept.Bytes()[1:])
-			switch {
-			case err == nil:
-				return root, nil
-			case errors.Is(err, seal.ErrWrongKey):
-				misfits = append(misfits, err)
-			default:
-				silent = append(silent, err)
-			}
-		}
-	}
-	if len(misfits) > 0 {
-		return nil, fault.New(fault.Corrupt, "the seal's key is not the one that this cluster was sealed with: give the node the right key file").Because(errors.Join(misfits...))
-	}
-	return nil, fault.New(fault.Sealed, "no seal of this node opens root key %d", row.Version).Because(errors.Join(silent...))
-}
-
-// unwrapWith checks, behind the key, whose it is: two clusters that share a seal cannot swap what it wrapped.
-func (k *Keyring) unwrapWith(ctx context.Context, s seal.Seal, version uint32, wrapped []byte) (*key, error) {
-	b, err := s.Unwrap(ctx, wrapped, k.wrapContext(s.Name(), version))
-	if err != nil {
-		return nil, err
-	}
-	defer clear(b)
-	owner := k.owner(s.Name(), version)
-	if len(b) != keySize+sha256.Size || !hmac.Equal(b[keySize:], owner[:]) {
-		return nil, fmt.Errorf("what seal %s wrapped belongs to another cluster: %w", s.Name(), seal.ErrWrongKey)
-	}
-	return (*key)(append([]byte(nil), b[:keySize]...)), nil
-}
-
-func (k *Keyring) wrapContext(name string, version uint32) []byte {
-	o := k.owner(name, version)
-	return append([]byte("trstctl root kek v1"), o[:]...)
-}
-
-// owner is SHA-256(cluster, seal, version), each behind its length.
-func (k *Keyring) owner(name string, version uint32) [32]byte {
-	var b []byte
-	for _, p := range [][]byte{k.cluster[:], []byte(name), binary.BigEndian.AppendUint32(nil, version)} {
-		b = append(binary.BigEndian.AppendUint32(b, uint32(len(p))), p...)
-	}
-	return sha256.Sum256(b)
-}
-
-const canaryText = "trstctl canary"
-
-func canaryBinding(version uint32) fsm.Binding {
-	return fsm.Binding{Tenant: fsm.RootTenant, Feature: "keyring", Field: "canary", Version: uint64(version)}
-}
-
-// vouched checks the canary, and the MAC of the version before.
-func (k *Keyring) vouched(r fsm.Reader, row RootAdded, root, before *key) error {
-	full, found, err := fsm.Load(r, row.Canary)
-	if err != nil {
-		return err
-	}
-	if !found {
-		return fault.New(fault.Corrupt, "root key %d has no canary", row.Version)
-	}
-	text, err := open(k.cluster, root, canaryBinding(row.Version), full)
-	if err != nil || string(text) != canaryText {
-		return fault.New(fault.Corrupt, "root key %d does not open its canary", row.Version).Because(err)
-	}
-	if row.Version == 1 {
-		return nil
-	}
-	if want := voucher(before, root, row); before == nil || !hmac.Equal(want[:], row.MAC) {
-		return fault.New(fault.Corrupt, "root key %d was added by no one who had the key before it", row.Version)
-	}
-	return nil
-}
-
-// voucher is the MAC of a version under the one before: over its number, its canary, and the key itself. The canary alone would
-// not do, since its digest leaves the wrap out: its DEK can be wrapped under any key.
-func voucher(before, root *key, row RootAdded) [32]byte {
-	if before == nil {
-		return [32]byte{}
-	}
-	digest, err := fsm.Encode(row.Canary)
-	if err != nil { // a digest is always encoded
-		return [32]byte{}
-	}
-	return mac(before[:], []byte("trstctl root kek voucher v1"), binary.BigEndian.AppendUint32(nil, row.Version), digest, commitment(root))
-}
-
-// commitment stands for one root key and tells nothing of it.
-func commitment(root *key) []byte {
-	h := hmac.New(sha256.New, root[:])
-	h.Write([]byte("trstctl root kek commitment v1"))
-	return h.Sum(nil)
 }

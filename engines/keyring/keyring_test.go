@@ -29,16 +29,18 @@ type rig struct {
 	kek   string
 	keys  *Keyring
 	index uint64
+
+	entries []*fsm.Entry // that were applied
 }
 
 func newRig(t *testing.T) *rig {
-	s, err := fsm.Open(t.TempDir(), fsm.NewRegistry(fsm.Builtin, Register, testEvents), fsm.Options{})
+	s, err := fsm.Open(t.TempDir(), fsm.NewRegistry(fsm.Builtin, Register, testEvents, keptEvents), fsm.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := &rig{t: t, store: s, kek: filepath.Join(t.TempDir(), "kek")}
 	require.NoError(t, seal.Keygen(r.kek))
 	r.keys = r.ring(cluster, r.kek)
-	events, err := r.keys.Found(t.Context())
+	events, _, err := r.keys.Found(t.Context(), People{})
 	require.NoError(t, err)
 	r.apply(fsm.RootTenant, events...)
 	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))
@@ -66,6 +68,7 @@ func (r *rig) view() *fsm.View {
 func (r *rig) apply(tenant fsm.UID, events ...fsm.Event) {
 	e := &fsm.Entry{Tenant: tenant}
 	e.Add(events...)
+	r.entries = append(r.entries, e)
 	raw, err := e.Marshal()
 	require.NoError(r.t, err)
 	var b fsm.Batch
@@ -172,7 +175,7 @@ func (r *rig) second() (RootAdded, *key) {
 	e.Wraps = []Wrap{w}
 	e.Canary, err = sealed(cluster, fsm.KEKID{Version: 2}, root, canaryBinding(2), []byte(canaryText))
 	require.NoError(r.t, err)
-	before, err := r.keys.root(1)
+	before, err := r.keys.root(r.view(), 1)
 	require.NoError(r.t, err)
 	v := voucher(before, root, e)
 	e.MAC = v[:]
@@ -313,7 +316,7 @@ func TestAnUnsealThatFailsKeepsNoRoot(t *testing.T) {
 	e.MAC = make([]byte, 32)
 	r.apply(fsm.RootTenant, e)
 	opened := map[uint32]*key{}
-	_, err := r.keys.openRoots(t.Context(), r.view(), opened)
+	_, err := r.keys.openRoots(t.Context(), r.view(), opened, nil)
 	require.ErrorContains(t, err, "added by no one")
 	require.Len(t, opened, 2, "Unseal has both to zero")
 	k := New(cluster, r.keys.seals...)

@@ -11,25 +11,50 @@ import (
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
-// Found makes the first root KEK, wrapped by every seal. The key is forgotten: Unseal gets it back from the seals once the event
-// has been applied, which shows that they work.
-func (k *Keyring) Found(ctx context.Context) ([]fsm.Event, error) {
-	if len(k.seals) == 0 {
-		return nil, errors.New("found the keyring: there is no seal")
+// People says how many shares a seal has that people hold, and how many of them open it. The zero value stands for none.
+type People struct{ Shares, Threshold int }
+
+// SharesName is the name of the seal that people hold; a cluster has one at most.
+const SharesName = "shares"
+
+// Found makes the first root KEK, wrapped by every seal and for the holders of shares, if there are to be any. The key is forgotten: Unseal gets
+// it back from the seals once the event has been applied, which shows that they work; where people hold the only seal, their
+// shares do. The caller zeroes the shares.
+func (k *Keyring) Found(ctx context.Context, people People) (events []fsm.Event, shares []seal.Share, err error) {
+	all := k.seals
+	if people.Shares > 0 {
+		var held *seal.Shamir
+		if held, shares, err = seal.NewShares(SharesName, people.Shares, people.Threshold); err != nil {
+			return nil, nil, err
+		}
+		all = append(append([]seal.Seal(nil), all...), held)
+	}
+	if len(all) == 0 {
+		return nil, nil, fault.New(fault.Invalid, "the cluster would have no seal: name one in the configuration (seals), or ask for shares (--shares 5 --threshold 3)")
 	}
 	root := newKey()
 	defer clear(root[:])
 	e := RootAdded{Version: 1}
-	for _, s := range k.seals {
+	for _, s := range all {
 		w, err := k.wrap(ctx, s, e.Version, root)
 		if err != nil {
-			return nil, fmt.Errorf("wrap the root key with seal %s: %w", s.Name(), err)
+			return nil, nil, fmt.Errorf("wrap the root key with seal %s: %w", s.Name(), err)
 		}
 		e.Wraps = append(e.Wraps, w)
+		events = append(events, record(root, e.Version, s, people))
 	}
-	var err error
 	e.Canary, err = sealed(k.cluster, fsm.KEKID{Version: e.Version}, root, canaryBinding(e.Version), []byte(canaryText))
-	return []fsm.Event{e}, err
+	return append([]fsm.Event{e}, events...), shares, err
+}
+
+// record is what the state keeps of a seal, vouched for by a root key.
+func record(root *key, version uint32, s seal.Seal, people People) SealRecorded {
+	out := SealRecorded{Name: s.Name(), Kind: s.Kind(), Root: version}
+	if held, ok := s.(*seal.Shamir); ok {
+		out.Public, out.Shares, out.Threshold = held.Public(), uint32(people.Shares), uint32(people.Threshold)
+	}
+	out.MAC = [32]byte(sealMAC(root, out))
+	return out
 }
 
 func (k *Keyring) wrap(ctx context.Context, s seal.Seal, version uint32, root *key) (Wrap, error) {
@@ -46,28 +71,44 @@ func (k *Keyring) wrap(ctx context.Context, s seal.Seal, version uint32, root *k
 
 // NewTenant makes the first KEK of a tenant, sealed under the newest root KEK, and its MAC key. The events are of the tenant's own
 // space.
-func (k *Keyring) NewTenant(_ fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
+func (k *Keyring) NewTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
 	if tenant.IsZero() {
 		return nil, errors.New("make a tenant's keys: the zero tenant stands for the root key")
-	}
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	if len(k.roots) == 0 {
-		return nil, errSealed()
 	}
 	kek, mac := newKey(), newKey()
 	defer clear(kek[:])
 	defer clear(mac[:])
 	id := fsm.KEKID{Scope: tenant, Version: 1}
-	key, err := sealed(k.cluster, fsm.KEKID{Version: k.newest}, k.roots[k.newest], kekBinding(id), kek[:])
+	key, _, err := k.sealTenantKEK(r, id, kek)
 	if err != nil {
-		return nil, fmt.Errorf("seal a tenant's key: %w", err)
+		return nil, err
 	}
 	m, err := sealed(k.cluster, id, kek, macBinding(tenant), mac[:])
+	if err == nil {
+		m, err = m.Bound(macBinding(tenant))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("seal a tenant's MAC key: %w", err)
 	}
 	return []fsm.Event{TenantKEKAdded{id.Version, key}, MACKeyMade{m}}, nil
+}
+
+// sealTenantKEK seals a tenant's KEK under the newest root KEK and says which that is.
+func (k *Keyring) sealTenantKEK(r fsm.Reader, id fsm.KEKID, kek *key) (fsm.Sealed, uint32, error) {
+	newest, err := newestRoot(r)
+	if err != nil {
+		return fsm.Sealed{}, 0, err
+	}
+	under := fsm.KEKID{Version: newest.Version}
+	root, err := k.root(r, under.Version)
+	if err != nil {
+		return fsm.Sealed{}, 0, err
+	}
+	s, err := k.sealUnder(under, root, kekBinding(id), kek[:])
+	if err != nil {
+		return s, 0, fmt.Errorf("seal a tenant's key: %w", err)
+	}
+	return s, under.Version, nil
 }
 
 // DropTenant ends a tenant's keys. The event is of the tenant's own space.

@@ -137,7 +137,7 @@ const (
 func (c *checker) samples() map[string]sample {
 	c.Helper()
 	out := map[string]sample{}
-	bare := c.bare(func(e *fsm.Entry) { e.Receipt, e.Guards = nil, nil })
+	bare := c.bare(func(e *fsm.Entry) { e.Receipt, e.Guards, e.Idle = nil, nil, nil })
 	for _, raw := range c.marshal(bare...) {
 		_, events := takeApart(raw)
 		for i, e := range events {

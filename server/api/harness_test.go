@@ -177,7 +177,7 @@ func (b *bench) found(log *oneLog, tenants *tenant.Engine, tokens *auth.Engine) 
 		_, err := log.Propose(b.t.Context(), e)
 		require.NoError(b.t, err)
 	}
-	events, err := b.keys.Found(b.t.Context())
+	events, _, err := b.keys.Found(b.t.Context(), keyring.People{})
 	require.NoError(b.t, err)
 	propose(append(tenants.Found(), events...)...)
 	v, err := b.store.View()

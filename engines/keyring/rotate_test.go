@@ -1,0 +1,391 @@
+package keyring
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// kept is a feature that keeps sealed values.
+type kept struct {
+	Name  string
+	Value fsm.Sealed
+}
+
+func (kept) EventType() string     { return "test.value.kept" }
+func (e kept) EventStream() string { return "value/" + e.Name }
+
+type raised struct{ Version uint32 }
+
+func (raised) EventType() string   { return "test.version.raised" }
+func (raised) EventStream() string { return "version" }
+
+var values = fsm.NewTable[fsm.Sealed]("test.value")
+
+func keptEvents(r *fsm.Registry) {
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e kept) error { return values.Put(tx, fsm.K(m.Tenant, e.Name), e.Value) })
+	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
+}
+
+func valueBinding(tenant fsm.UID, name string) fsm.Binding {
+	return fsm.Binding{Tenant: tenant, Feature: "test", Field: "value", Path: name, Version: 1}
+}
+
+// solo is a log of one node that applies at once.
+type solo struct{ r *rig }
+
+func (solo) Term() (uint64, error)                       { return 1, nil }
+func (l solo) ReadIndex(context.Context) (uint64, error) { return l.r.store.Applied(), nil }
+func (l solo) Propose(_ context.Context, e *fsm.Entry) (fsm.Receipt, error) {
+	raw, err := e.Marshal()
+	if err != nil {
+		return fsm.Receipt{}, err
+	}
+	l.r.entries = append(l.r.entries, e)
+	var b fsm.Batch
+	b.Add(raw)
+	l.r.index++
+	out := l.r.store.FSM().Apply(&raft.Log{Index: l.r.index, Term: 1, Data: b.Marshal(1, fsm.Time(l.r.index))})
+	if err, failed := out.(error); failed {
+		return fsm.Receipt{}, err
+	}
+	o := out.([]fsm.Outcome)[0]
+	return o.Receipt, o.Err
+}
+
+// members are keyrings over one store, by name; those that are nil do not answer.
+type members struct {
+	r   *rig
+	all map[string]*Keyring
+}
+
+func (m *members) MemberIDs() (out []string, err error) {
+	for id := range m.all {
+		out = append(out, id)
+	}
+	return out, nil
+}
+
+func (m *members) Ask(ctx context.Context, id, name string, body []byte) ([]byte, error) {
+	if m.all[id] == nil {
+		return nil, fault.New(fault.NotDone, "%s does not answer", id)
+	}
+	v, err := m.r.store.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	if err := m.all[id].Refresh(ctx, v, v.Now()); err != nil {
+		return nil, err
+	}
+	out, known, err := m.all[id].Answer(ctx, v, name, body)
+	if !known {
+		return nil, fmt.Errorf("not a question: %s", name)
+	}
+	return out, err
+}
+
+type rotation struct {
+	*rig
+	ledger *fsm.Ledger
+	peers  *members
+	rot    *Rotator
+}
+
+func newRotation(t *testing.T) *rotation {
+	r := newRig(t)
+	out := &rotation{rig: r, ledger: fsm.NewLedger(r.store, solo{r}), peers: &members{r, map[string]*Keyring{"n1": r.keys}}}
+	out.rot = NewRotator(r.keys, out.ledger, out.peers, slog.New(slog.DiscardHandler), func(rd fsm.Reader, visit func(fsm.Binding, fsm.Sealed) error) error {
+		return values.Scan(rd, fsm.Span{}, func(k fsm.Key, s fsm.Sealed) (bool, error) {
+			for _, tenant := range []fsm.UID{acme, umbra} {
+				for i := range 700 {
+					if name := fmt.Sprintf("v%d", i); string(k) == string(fsm.K(tenant, name)) {
+						return true, visit(valueBinding(tenant, name), s)
+					}
+				}
+			}
+			return true, nil
+		})
+	})
+	return out
+}
+
+func (r *rotation) raise() { r.apply(fsm.RootTenant, raised{2}) }
+
+// keep stores a value by way of the ledger, as a feature does.
+func (r *rotation) keep(tenant fsm.UID, name string) {
+	_, err := r.ledger.Commit(r.t.Context(), fsm.Request{Tenant: tenant}, "", func(v *fsm.View, e *fsm.Entry) error {
+		s, err := r.keys.Seal(v, valueBinding(tenant, name), []byte("value of "+name))
+		e.Add(kept{name, s})
+		return err
+	})
+	require.NoError(r.t, err)
+}
+
+func (r *rotation) readable(k *Keyring, tenant fsm.UID, names ...string) {
+	r.t.Helper()
+	v := r.view()
+	for _, name := range names {
+		s, found, err := values.Get(v, fsm.K(tenant, name))
+		require.NoError(r.t, err)
+		require.True(r.t, found, name)
+		out, err := k.Open(v, valueBinding(tenant, name), s)
+		require.NoError(r.t, err, name)
+		require.Equal(r.t, "value of "+name, string(out))
+	}
+}
+
+// work runs the worker's passes until there is nothing more to do.
+func (r *rotation) work() {
+	r.t.Helper()
+	for range 1000 {
+		more, err := r.rot.pass(r.t.Context())
+		require.NoError(r.t, err)
+		if !more {
+			return
+		}
+	}
+	r.t.Fatal("the worker finds no end")
+}
+
+func (r *rotation) last() Rotation {
+	all, err := Rotations(r.view())
+	require.NoError(r.t, err)
+	require.NotEmpty(r.t, all)
+	return all[0]
+}
+
+func TestATenantsKeyRotatesUnderItsReaders(t *testing.T) {
+	r := newRotation(t)
+	var names []string
+	for i := range 600 { // 300 of before the index noted places
+		if i == 300 {
+			r.raise()
+		}
+		names = append(names, fmt.Sprintf("v%d", i))
+		r.keep(acme, names[i])
+	}
+	r.keep(umbra, "v0")
+	before := r.view()
+	p, err := r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.NoError(t, err)
+	require.EqualValues(t, 601, p.Remaining, "600 values and the MAC key")
+	_, err = r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.True(t, fault.Is(err, fault.Conflict), "a second operator: %v", err)
+	r.readable(r.keys, acme, names...)
+	more, err := r.rot.pass(t.Context())
+	require.NoError(t, err)
+	require.True(t, more)
+	other := r.ring(cluster, r.kek) // another node, in the middle
+	require.NoError(t, other.Unseal(t.Context(), r.view()))
+	r.readable(other, acme, names...)
+	require.EqualValues(t, 601-batchValues, r.last().Remaining)
+	stale, err := r.keys.Seal(before, valueBinding(acme, "late"), []byte("x"))
+	require.NoError(t, err)
+	r.work()
+	r.readable(r.keys, acme, names...)
+	r.readable(other, acme, names...)
+	r.readable(r.keys, umbra, "v0")
+	require.NotZero(t, r.last().Ended)
+	require.Zero(t, r.last().Remaining)
+	_, found, err := keks.Get(r.view(), kekKey(acme, 1))
+	require.NoError(t, err)
+	require.False(t, found, "the old version is gone")
+	_, err = solo{r.rig}.Propose(t.Context(), withEvent(acme, kept{"late", stale}))
+	require.ErrorIs(t, err, fsm.ErrStale, "what was sealed under it meanwhile is sealed again")
+	_, err = r.keys.MAC(r.view(), acme, "test")
+	require.NoError(t, err)
+}
+
+func withEvent(tenant fsm.UID, ev fsm.Event) *fsm.Entry {
+	e := &fsm.Entry{Tenant: tenant}
+	e.Add(ev)
+	return e
+}
+
+func TestTheRootKeyRotatesAndTheOldOneIsGone(t *testing.T) {
+	r := newRotation(t)
+	r.keep(acme, "v1")
+	_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+	require.True(t, fault.Is(err, fault.Conflict), "version 1 of the cluster: %v", err)
+	r.raise()
+	other := r.ring(cluster, r.kek)
+	require.NoError(t, other.Unseal(t.Context(), r.view()))
+	r.peers.all["n2"] = other
+	for want := uint32(2); want < 4; want++ {
+		p, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err)
+		require.Equal(t, want, p.To)
+		r.readable(other, acme, "v1")
+		r.work()
+		require.NotZero(t, r.last().Ended)
+		all, err := allRoots(r.view())
+		require.NoError(t, err)
+		require.Len(t, all, 1)
+		require.Equal(t, want, all[0].Version)
+		r.readable(r.keys, acme, "v1")
+		r.readable(other, acme, "v1")
+		fresh := r.ring(cluster, r.kek)
+		require.NoError(t, fresh.Unseal(t.Context(), r.view()), "from the seal alone")
+		r.readable(fresh, acme, "v1")
+	}
+}
+
+func TestAMemberThatHasNotCrossedKeepsTheOldRoot(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.peers.all["n2"] = nil
+	_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+	require.NoError(t, err)
+	ready, err := r.rot.membersHave(t.Context(), 2, fsm.At(time.Now()))
+	require.NoError(t, err)
+	require.False(t, ready, "n2 may come back and cross")
+	ready, err = r.rot.membersHave(t.Context(), 2, fsm.At(time.Now().Add(-memberGrace)))
+	require.NoError(t, err)
+	require.True(t, ready, "it had long enough")
+}
+
+func TestRotatingEverythingMakesEveryTenantsKeyAnew(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.keep(acme, "v1")
+	r.keep(umbra, "v1")
+	_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, true)
+	require.NoError(t, err)
+	r.work()
+	require.NotZero(t, r.last().Ended)
+	for _, tenant := range []fsm.UID{acme, umbra, fsm.RootTenant} {
+		row, _, err := tenants.Get(r.view(), fsm.K(tenant))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, row.KEK)
+	}
+	r.readable(r.keys, acme, "v1")
+	r.readable(r.keys, umbra, "v1")
+}
+
+// TestSharesOpenAfterTwoRotationsWithoutTheHSM is SECURITY 5.
+func TestSharesOpenAfterTwoRotationsWithoutTheHSM(t *testing.T) {
+	r := newPeople(t)
+	r.keep(acme, "v1")
+	for range 2 {
+		_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err)
+		r.work()
+		require.NotZero(t, r.last().Ended)
+	}
+	lost := New(cluster)
+	err := lost.Unseal(t.Context(), r.view())
+	require.True(t, fault.Is(err, fault.Sealed), "%v", err)
+	require.ErrorContains(t, err, "operator unseal")
+	held, err := HeldSeal(r.view())
+	require.NoError(t, err)
+	opened, err := held.WithShares(r.shares[1:4])
+	require.NoError(t, err)
+	require.NoError(t, lost.Unseal(t.Context(), r.view(), opened))
+	r.readable(lost, acme, "v1")
+}
+
+type people struct {
+	*rotation
+	shares []seal.Share
+}
+
+// newPeople is a cluster of version 2 with a key file and five shares.
+func newPeople(t *testing.T) *people {
+	r := newRotation(t)
+	r.raise()
+	held, shares, err := seal.NewShares(SharesName, 5, 3)
+	require.NoError(t, err)
+	require.NoError(t, r.ledgerCommit(func(v *fsm.View, e *fsm.Entry) error {
+		return r.keys.decideRoot(t.Context(), v, e, false, sealChange{people: held, held: People{5, 3}})
+	}))
+	r.work()
+	return &people{r, shares}
+}
+
+func (r *rotation) ledgerCommit(decide fsm.Decide) error {
+	_, err := r.ledger.Commit(r.t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "", decide)
+	return err
+}
+
+func TestAPublicKeyThatNobodyVouchesForIsRefused(t *testing.T) {
+	r := newPeople(t)
+	mallory, _, err := seal.NewShares(SharesName, 1, 1)
+	require.NoError(t, err)
+	row, _, err := seals.Get(r.view(), fsm.K(SharesName))
+	require.NoError(t, err)
+	row.Public = mallory.Public()
+	r.apply(fsm.RootTenant, row)
+	err = r.ring(cluster, r.kek).Unseal(t.Context(), r.view())
+	require.True(t, fault.Is(err, fault.Corrupt), "%v", err)
+}
+
+// TestASealThatIsAwayIsBridged: the new key is wrapped by the node that has the seal, when it is there again; until then the key before stays.
+func TestASealThatIsAwayIsBridged(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.keep(acme, "v1")
+	path := t.TempDir() + "/other"
+	require.NoError(t, seal.Keygen(path))
+	file, err := seal.OpenFile(path)
+	require.NoError(t, err)
+	second := New(cluster, file.As("hsm-b"))
+	require.NoError(t, second.Unseal(t.Context(), r.view(), r.keys.seals[0]), "as it would be with shares")
+	r.peers.all["n2"] = second
+	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
+	require.NoError(t, err)
+	alone := New(cluster, file.As("hsm-b"))
+	require.NoError(t, alone.Unseal(t.Context(), r.view()), "the second node opens with its own seal")
+
+	r.peers.all["n2"] = nil
+	for range 2 {
+		_, err = r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err, "a seal that is away does not hold a rotation up")
+		r.work()
+		require.Zero(t, r.last().Ended)
+		require.Contains(t, r.last().Waits, "hsm-b")
+	}
+	back := New(cluster, file.As("hsm-b"))
+	require.NoError(t, back.Unseal(t.Context(), r.view()), "over the bridges")
+	r.readable(back, acme, "v1")
+	r.peers.all["n2"] = back
+	r.work()
+	require.NotZero(t, r.last().Ended)
+	again := New(cluster, file.As("hsm-b"))
+	require.NoError(t, again.Unseal(t.Context(), r.view()))
+	r.readable(again, acme, "v1")
+}
+
+func TestARemovedSealOpensNothingMore(t *testing.T) {
+	r := newPeople(t)
+	r.keep(acme, "v1")
+	before := r.view()
+	_, err := r.rot.RemoveSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "file")
+	require.NoError(t, err)
+	r.work()
+	require.NotZero(t, r.last().Ended)
+	err = r.ring(cluster, r.kek).Unseal(t.Context(), r.view())
+	require.True(t, fault.Is(err, fault.Sealed), "%v", err)
+	old := r.ring(cluster, r.kek)
+	require.NoError(t, old.Unseal(t.Context(), before), "whoever has an old copy and the key still opens that")
+	held, err := HeldSeal(r.view())
+	require.NoError(t, err)
+	opened, err := held.WithShares(r.shares[:3])
+	require.NoError(t, err)
+	ring := New(cluster)
+	require.NoError(t, ring.Unseal(t.Context(), r.view(), opened))
+	r.readable(ring, acme, "v1")
+	_, err = r.rot.RemoveSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, SharesName)
+	require.True(t, fault.Is(err, fault.Conflict), "the last one: %v", err)
+	_, err = r.rot.RemoveSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "nothing")
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
+}

@@ -1,0 +1,144 @@
+package keyring
+
+import (
+	"context"
+	"errors"
+
+	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// HeldSeal returns the seal that people hold, without its private half. fault.NotFound: the cluster has none.
+func HeldSeal(r fsm.Reader) (*seal.Shamir, error) {
+	row, found, err := seals.Get(r, fsm.K(SharesName))
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "the cluster has no shares: its seals are others, see `trstctl operator seal status`")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return seal.ForShares(row.Name, row.Public)
+}
+
+// AddSeal has a seal, of this node or another member, wrap the root keys that are there, so that it opens the cluster from then on.
+// fault.Conflict: it does already; fault.NotDone: no unsealed member has it and can ask it.
+func (r *Rotator) AddSeal(ctx context.Context, req fsm.Request, name string) (SealRecorded, error) {
+	added, err := r.prepareSeal(ctx, name)
+	if err != nil {
+		return SealRecorded{}, err
+	}
+	_, err = r.ledger.Commit(ctx, req, "keyring/rotate", func(v *fsm.View, e *fsm.Entry) error {
+		if err := errors.Join(tooOld(v), absent(v, name)); err != nil {
+			return err
+		}
+		e.Add(added.record)
+		for _, w := range added.wraps {
+			e.Add(w)
+		}
+		return guard(v, e, fsm.RootTenant, rootStream, sealsStream)
+	})
+	return added.record, err
+}
+
+type addedSeal struct {
+	record SealRecorded
+	wraps  []RootWrapped
+}
+
+// prepareSeal gathers what the seal makes of every root key, before the entry is decided: an HSM may take seconds.
+func (r *Rotator) prepareSeal(ctx context.Context, name string) (out addedSeal, err error) {
+	if err := seal.ValidID(name); err != nil {
+		return out, fault.Bad("seal", "%v", err)
+	}
+	v, err := r.ledger.View()
+	if err != nil {
+		return out, err
+	}
+	defer v.Close()
+	if err := errors.Join(tooOld(v), absent(v, name)); err != nil {
+		return out, err
+	}
+	all, err := allRoots(v)
+	if err != nil {
+		return out, err
+	}
+	for _, row := range all {
+		b, err := r.anyWrap(ctx, wrapQuestion{name, row.Version})
+		if err != nil {
+			return out, fault.New(fault.NotDone, "no member that is unsealed has a seal %q that answers: name it in that node's configuration (seals), start it, and see `trstctl operator seal status`", name).Because(err)
+		}
+		kept, err := fsm.NewSealed(b)
+		if err != nil {
+			return out, err
+		}
+		out.wraps = append(out.wraps, RootWrapped{row.Version, Wrap{name, kept}})
+	}
+	out.record = SealRecorded{Name: name, Kind: r.kindOf(name), Root: all[len(all)-1].Version}
+	return out, r.vouch(v, &out.record)
+}
+
+// kindOf is what this node knows of a seal; another node's is an HSM, for a file would be here too.
+func (r *Rotator) kindOf(name string) string {
+	if s := r.keys.find(name); s != nil {
+		return s.Kind()
+	}
+	return seal.KindPKCS11
+}
+
+func (r *Rotator) vouch(v *fsm.View, record *SealRecorded) error {
+	root, err := r.keys.root(v, record.Root)
+	if err != nil {
+		return err
+	}
+	r.keys.mu.RLock()
+	defer r.keys.mu.RUnlock()
+	if err := r.keys.holds(fsm.KEKID{Version: record.Root}, root); err != nil {
+		return err
+	}
+	record.MAC = [32]byte(sealMAC(root, *record))
+	return nil
+}
+
+func absent(v *fsm.View, name string) error {
+	all, err := Seals(v)
+	for _, s := range all {
+		if s.Name == name {
+			return fault.New(fault.Conflict, "seal %q is one of the cluster's already", name)
+		}
+	}
+	return err
+}
+
+// RemoveSeal ends a seal: a new root KEK that it does not wrap, new tenant KEKs, everything wrapped anew, what it wrapped destroyed.
+// Backups and copies of disks that were made before stay readable to whoever holds them and it.
+func (r *Rotator) RemoveSeal(ctx context.Context, req fsm.Request, name string) (Rotation, error) {
+	_, err := r.ledger.Commit(ctx, req, "keyring/rotate", func(v *fsm.View, e *fsm.Entry) error {
+		if err := tooOld(v); err != nil {
+			return err
+		}
+		if err := absent(v, name); !fault.Is(err, fault.Conflict) {
+			return errors.Join(err, fault.New(fault.NotFound, "the cluster has no seal %q", name))
+		}
+		if err := r.keys.decideRoot(ctx, v, e, true, sealChange{remove: name}); err != nil {
+			return err
+		}
+		e.Add(SealRemoved{name})
+		return nil
+	})
+	if err != nil {
+		return Rotation{}, err
+	}
+	return r.of(fsm.UID{})
+}
+
+// Rekey makes new shares in the place of those that were held before, which open nothing more once the rotation that begins with it has
+// ended. The caller zeroes them.
+func (r *Rotator) Rekey(ctx context.Context, req fsm.Request, people People) (Rotation, []seal.Share, error) {
+	held, shares, err := seal.NewShares(SharesName, people.Shares, people.Threshold)
+	if err != nil {
+		return Rotation{}, nil, err
+	}
+	p, err := r.root(ctx, req, true, sealChange{people: held, held: people})
+	return p, shares, err
+}
