@@ -83,7 +83,7 @@ func (a *app) root() *cobra.Command {
 	c.SetErr(a.err)
 	a.flags(c)
 	c.AddCommand(a.secretCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
-		a.operatorCommand(), a.devCommand(), a.serverCommand(), a.versionCommand())
+		a.operatorCommand(), a.devCommand(), a.serverCommand(), a.versionCommand(), pkcs11ChildCommand())
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	for _, own := range c.Commands() {
