@@ -3,6 +3,9 @@ BIN := bin/trstctl
 VERSION ?= $(shell git describe --always --dirty 2>/dev/null || echo dev)
 TESTFLAGS ?=
 
+# Real programs that tests run against must be there where they can be installed; elsewhere tests that need them are skipped.
+TRSTCTL_REAL_PARTS ?= $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo required)
+
 .PHONY: run build test check bench
 
 # A local cluster of three nodes in ./run, in the foreground. It comes back with its data.
@@ -13,8 +16,9 @@ build:
 	$(GO) build -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/trstctl
 
 test:
+	GO="$(GO)" TRSTCTL_REAL_PARTS=$(TRSTCTL_REAL_PARTS) test/parts/install.sh
 	$(GO) vet ./...
-	$(GO) test -count=1 -timeout 40m $(TESTFLAGS) ./...
+	TRSTCTL_REAL_PARTS=$(TRSTCTL_REAL_PARTS) $(GO) test -count=1 -timeout 40m $(TESTFLAGS) ./...
 
 # What a commit should pass besides the tests.
 check:
