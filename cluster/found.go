@@ -74,7 +74,6 @@ func (f *Founding) Events(r fsm.Reader, keys Sealer) ([]fsm.Event, error) {
 	}
 	return []fsm.Event{
 		Founded{Cluster: f.ID.Cluster, CA: f.ID.ca.Raw, CAKey: caKey, GossipKey: gossipKey},
-		VersionRaised{Version: Version},
 		Announced{Member: f.self.member(f.ID.Node, f.ID.publicKey())},
 	}, nil
 }

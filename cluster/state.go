@@ -39,7 +39,7 @@ var (
 // Register registers the cluster's own events.
 func Register(r *fsm.Registry) {
 	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e Founded) error {
-		return founded.Put(tx, fsm.K(), foundedRow{Founded: e, Version: 1})
+		return founded.Put(tx, fsm.K(), foundedRow{Founded: e, Version: tx.Version()})
 	})
 	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e Announced) error { return members.Put(tx, fsm.K(e.Member.ID), e.Member) })
 	fsm.On(r, applyTokenIssued)
@@ -54,12 +54,12 @@ func Register(r *fsm.Registry) {
 		if e.Version > Version {
 			return tooOld(e.Version)
 		}
-		row, _, err := founded.Get(tx, fsm.K())
-		if err != nil {
+		tx.SetVersion(e.Version)
+		row, found, err := founded.Get(tx, fsm.K())
+		if err != nil || !found { // a founding begins with it
 			return err
 		}
 		row.Version = e.Version
-		tx.SetVersion(e.Version)
 		return founded.Put(tx, fsm.K(), row)
 	})
 }

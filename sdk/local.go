@@ -37,6 +37,7 @@ type LocalStatus struct {
 	Node        string `json:"node"`
 	Initialised bool   `json:"initialised"`
 	Sealed      bool   `json:"sealed"`
+	Reason      string `json:"sealed_reason,omitempty"`
 	State       string `json:"state"`
 }
 
@@ -50,20 +51,51 @@ func (l *Local) Status(ctx context.Context) (s LocalStatus, err error) {
 
 // Founded is the answer of Init. RootToken is shown this once.
 type Founded struct {
-	RootToken     Secret `json:"root_token"`
-	Cluster       string `json:"cluster"`
-	Node          string `json:"node"`
-	CACertificate string `json:"ca_certificate"` // PEM
+	RootToken     Secret   `json:"root_token"`
+	Cluster       string   `json:"cluster"`
+	Node          string   `json:"node"`
+	CACertificate string   `json:"ca_certificate"` // PEM
+	Shares        []Secret `json:"shares"`         // each for one holder, if any were asked for
 }
 
-// Init makes the node a cluster of one whose root token lives for rootTTL (0: the node's default). It is never repeated: after an
-// error of kind OutcomeUnknown ask Status.
-func (l *Local) Init(ctx context.Context, rootTTL time.Duration) (f Founded, err error) {
+// InitOptions say how a cluster begins.
+type InitOptions struct {
+	RootTTL           time.Duration // of the root token; 0: the node's default
+	Shares, Threshold int           // of the key that people hold beside the node's seals; 0: none
+}
+
+// Init makes the node a cluster of one. It is never repeated: after an error of kind OutcomeUnknown ask Status.
+func (l *Local) Init(ctx context.Context, o InitOptions) (f Founded, err error) {
 	body := struct {
-		RootTTL string `json:"root_ttl,omitempty"`
-	}{span(rootTTL)}
+		RootTTL   string `json:"root_ttl,omitempty"`
+		Shares    int    `json:"shares,omitempty"`
+		Threshold int    `json:"threshold,omitempty"`
+	}{span(o.RootTTL), o.Shares, o.Threshold}
 	err = l.Do(ctx, http.MethodPost, "/init", body, &f)
 	return f, err
+}
+
+// Unseal gives the node a share for an attempt ("" for a new one). With no share it has the node ask its seals again, also when an
+// operator had sealed it.
+func (l *Local) Unseal(ctx context.Context, share Secret, attempt string) (p UnsealProgress, err error) {
+	body := struct {
+		Share   Text   `json:"share,omitempty"`
+		Attempt string `json:"attempt,omitempty"`
+	}{Text(share), attempt}
+	err = l.Do(ctx, http.MethodPost, "/unseal", body, &p)
+	return p, err
+}
+
+// Seal wipes the node's keys until an operator unseals it.
+func (l *Local) Seal(ctx context.Context) (s LocalStatus, err error) {
+	err = l.Do(ctx, http.MethodPost, "/seal", nil, &s)
+	return s, err
+}
+
+// RetrySeal lets an HSM seal log in again after its PIN was refused.
+func (l *Local) RetrySeal(ctx context.Context, seal string) error {
+	body := map[string]string{"seal": seal}
+	return l.Do(ctx, http.MethodPost, "/seal/retry", body, &body)
 }
 
 // Do calls any route of the socket, once. It is for what else is served in this way, such as the development cluster's control socket.

@@ -3,6 +3,7 @@ package sdk
 import (
 	"bytes"
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -62,14 +63,24 @@ func TestRoutes(t *testing.T) {
 			_, err := c.ExportAudit(ctx, EventQuery{}, &bytes.Buffer{})
 			return err
 		},
-		"GET /api/v1/sys/status":       func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
-		"GET /api/v1/sys/members":      func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
-		"GET /api/v1/sys/digest":       func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
-		"GET /api/v1/sys/openapi.json": func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },
-		"GET /healthz":                 func(ctx context.Context, c *Client) error { return c.Healthy(ctx) },
-		"GET /readyz":                  func(ctx context.Context, c *Client) error { return c.Ready(ctx) },
-		"GET /leaderz":                 func(ctx context.Context, c *Client) error { return c.Leads(ctx) },
-		"GET /metrics":                 func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
+		"POST /api/v1/sys/unseal":              func(ctx context.Context, c *Client) error { _, err := c.Unseal(ctx, Secret("x"), ""); return err },
+		"POST /api/v1/sys/seal":                func(ctx context.Context, c *Client) error { _, err := c.Seal(ctx, "n2"); return err },
+		"GET /api/v1/sys/seals":                func(ctx context.Context, c *Client) error { _, err := c.Seals(ctx); return err },
+		"POST /api/v1/sys/seals/hsm":           func(ctx context.Context, c *Client) error { return c.AddSeal(ctx, "hsm", nil) },
+		"POST /api/v1/sys/seals/hsm/remove":    func(ctx context.Context, c *Client) error { _, err := c.RemoveSeal(ctx, "hsm", nil); return err },
+		"POST /api/v1/sys/shares/rekey":        func(ctx context.Context, c *Client) error { _, _, err := c.RekeyShares(ctx, 5, 3, nil); return err },
+		"POST /api/v1/sys/shares/verify":       func(ctx context.Context, c *Client) error { return c.VerifyShares(ctx, nil) },
+		"POST /api/v1/sys/rotate/root":         func(ctx context.Context, c *Client) error { _, err := c.RotateRoot(ctx, true); return err },
+		"POST /api/v1/sys/rotate/tenants/acme": func(ctx context.Context, c *Client) error { _, err := c.RotateTenant(ctx, "acme"); return err },
+		"GET /api/v1/sys/rotate":               func(ctx context.Context, c *Client) error { _, err := c.Rotations(ctx); return err },
+		"GET /api/v1/sys/status":               func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
+		"GET /api/v1/sys/members":              func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
+		"GET /api/v1/sys/digest":               func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
+		"GET /api/v1/sys/openapi.json":         func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },
+		"GET /healthz":                         func(ctx context.Context, c *Client) error { return c.Healthy(ctx) },
+		"GET /readyz":                          func(ctx context.Context, c *Client) error { return c.Ready(ctx) },
+		"GET /leaderz":                         func(ctx context.Context, c *Client) error { return c.Leads(ctx) },
+		"GET /metrics":                         func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
 	} {
 		t.Run(want, func(t *testing.T) {
 			f := newFake(t, answer(map[string]any{"value": "", "items": []any{}}))
@@ -80,7 +91,8 @@ func TestRoutes(t *testing.T) {
 			require.Equal(t, want, r.method+" "+r.target)
 			require.Equal(t, "Bearer trs.test", r.authorization)
 			require.Equal(t, "acme", r.tenant)
-			mutation := r.method != "GET" && r.target != "/api/v1/policies/test"
+			changesNoState := []string{"/api/v1/policies/test", "/api/v1/sys/unseal", "/api/v1/sys/seal", "/api/v1/sys/shares/verify"}
+			mutation := r.method != "GET" && !slices.Contains(changesNoState, r.target)
 			require.Equal(t, mutation, r.key != "")
 		})
 	}

@@ -14,6 +14,7 @@ type Status struct {
 	Version      string      `json:"version"`
 	State        string      `json:"state"` // leader, follower, candidate or starting
 	Sealed       bool        `json:"sealed"`
+	SealedReason string      `json:"sealed_reason,omitempty"`
 	Leader       *LeaderInfo `json:"leader"` // nil when none is known
 	Term         uint64      `json:"term,omitempty"`
 	AppliedIndex uint64      `json:"applied_index"`

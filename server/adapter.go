@@ -42,7 +42,7 @@ func (a adapter) Ready() error {
 	case a.m.draining.Load():
 		return errors.New("the node is stopping")
 	case !a.m.keys.Unsealed():
-		return errors.New("the node is sealed")
+		return fmt.Errorf("the node is sealed: %s", a.m.gate.Reason())
 	case age > cluster.MaxAge:
 		return fmt.Errorf("the node's state is too old: it is cut off from a majority")
 	}
@@ -55,7 +55,7 @@ func (a adapter) Writable() error { return a.m.cluster.Writable() }
 // Status implements api.Statuses.
 func (a adapter) Status() api.Status {
 	s := a.m.cluster.Status()
-	out := api.Status{Node: s.Node, Cluster: a.m.cluster.Identity().Cluster.String(), Version: s.Version, State: s.State, Sealed: s.Sealed, Applied: s.Applied,
+	out := api.Status{Node: s.Node, Cluster: a.m.cluster.Identity().Cluster.String(), Version: s.Version, State: s.State, Sealed: s.Sealed, Reason: a.m.gate.Reason(), Applied: s.Applied,
 		StatusDetail: &api.StatusDetail{Term: s.Term, Commit: s.Commit, StateAge: a.m.cluster.Age().Milliseconds(), LogStore: a.cfg.Raft.LogStore,
 			Agreed: uint64(s.Agreed), Readable: uint64(s.Readable)}}
 	if s.Leader != "" {

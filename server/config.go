@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
@@ -28,6 +29,7 @@ type Config struct {
 	Cluster ClusterConfig `koanf:"cluster"`
 	Gossip  GossipConfig  `koanf:"gossip"`
 	Seal    SealConfig    `koanf:"seal"`
+	Seals   []SealEntry   `koanf:"seals"`
 	Raft    RaftConfig    `koanf:"raft"`
 	Secrets SecretsConfig `koanf:"secrets"`
 	Metrics MetricsConfig `koanf:"metrics"`
@@ -56,7 +58,7 @@ type GossipConfig struct {
 	Advertise string `koanf:"advertise"`
 }
 
-// SealConfig says what the root key is sealed with.
+// SealConfig is the short way to name one seal of kind file.
 type SealConfig struct {
 	File string `koanf:"file"` // 32 bytes, mode 0600, made by `trstctl operator keygen`
 }
@@ -120,7 +122,7 @@ func LoadConfig(path string) (Config, error) {
 		return Config{}, fmt.Errorf("read configuration from the environment: %w", err)
 	}
 	c := defaults()
-	if err := k.UnmarshalWithConf("", &c, koanf.UnmarshalConf{Tag: "koanf"}); err != nil {
+	if err := k.UnmarshalWithConf("", &c, strictly(&c)); err != nil {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	c.complete()
@@ -128,6 +130,11 @@ func LoadConfig(path string) (Config, error) {
 		return Config{}, fmt.Errorf("configuration %s: %w", path, err)
 	}
 	return c, nil
+}
+
+// strictly refuses keys inside of lists that are not known: those outside have been looked at.
+func strictly(into *Config) koanf.UnmarshalConf {
+	return koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{ErrorUnused: true, WeaklyTypedInput: true, Result: into, TagName: "koanf"}}
 }
 
 // environment maps TRSTCTL_API_LISTEN to api.listen by looking the key up: a name with '_' in it would be ambiguous otherwise.
@@ -168,9 +175,7 @@ func (c *Config) Validate() error {
 	if c.Data == "" {
 		bad("data", "name the data directory")
 	}
-	if c.Seal.File == "" {
-		bad("seal.file", "name the file with the key encryption key (or set TRSTCTL_SECRETS_KEK_FILE); `trstctl operator keygen FILE` makes one")
-	}
+	c.validateSeals(bad)
 	for key, addr := range map[string]string{"api.listen": c.API.Listen, "api.advertise": c.API.Advertise, "cluster.listen": c.Cluster.Listen,
 		"cluster.advertise": c.Cluster.Advertise, "gossip.listen": c.Gossip.Listen, "gossip.advertise": c.Gossip.Advertise} {
 		if err := validAddress(addr, strings.HasSuffix(key, "advertise")); err != nil {

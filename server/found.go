@@ -8,25 +8,29 @@ import (
 
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
 )
 
 // found commits the first entries of a cluster, each on top of the one before: the root key and the root tenant, the root
-// tenant's keys, then everything that is sealed under them. It returns the root token.
-func (m *member) found(ctx context.Context, f *cluster.Founding, rootTTL time.Duration) ([]byte, error) {
+// tenant's keys, then everything that is sealed under them. It returns the root token and the shares.
+func (m *member) found(ctx context.Context, f *cluster.Founding, rootTTL time.Duration, people keyring.People) (token []byte, shares []seal.Share, err error) {
 	ctx, cancel := context.WithTimeout(ctx, initTime)
 	defer cancel()
 	if err := m.untilLeads(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var token []byte
 	for _, step := range []func(*fsm.View) ([]fsm.Event, error){
 		func(*fsm.View) ([]fsm.Event, error) {
-			events, _, err := m.keys.Found(ctx, keyring.People{})
+			return []fsm.Event{cluster.VersionRaised{Version: cluster.Version}}, nil
+		},
+		func(v *fsm.View) ([]fsm.Event, error) {
+			events, made, err := m.keys.Found(ctx, v, people)
+			shares = made
 			return append(events, m.tenants.Found()...), err
 		},
 		func(v *fsm.View) ([]fsm.Event, error) {
-			if err := m.keys.Unseal(ctx, v); err != nil {
+			if err := m.unsealFirst(ctx, v, shares); err != nil {
 				return nil, err
 			}
 			return m.keys.NewTenant(v, fsm.RootTenant)
@@ -38,10 +42,27 @@ func (m *member) found(ctx context.Context, f *cluster.Founding, rootTTL time.Du
 		},
 	} {
 		if err := m.commitFirst(ctx, step); err != nil {
-			return nil, fmt.Errorf("found the cluster: %w", err)
+			return nil, nil, fmt.Errorf("found the cluster: %w", err)
 		}
 	}
-	return token, nil
+	return token, shares, nil
+}
+
+// unsealFirst shows that the seals give back what they were given: those of the node, or the shares where people hold the only one.
+func (m *member) unsealFirst(ctx context.Context, v *fsm.View, shares []seal.Share) error {
+	if len(m.gate.seals) > 0 {
+		return m.keys.Unseal(ctx, v)
+	}
+	held, err := keyring.HeldSeal(v)
+	if err != nil {
+		return err
+	}
+	opened, err := held.WithShares(shares[:shares[0].Threshold])
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	return m.keys.Unseal(ctx, v, opened)
 }
 
 func (m *member) commitFirst(ctx context.Context, step func(*fsm.View) ([]fsm.Event, error)) error {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
 )
 
@@ -74,12 +76,14 @@ func syncDir(path string) error {
 
 type foundRequest struct {
 	rootTTL  time.Duration
+	people   keyring.People
 	reply    chan foundReply
 	answered chan error // once: nil when the reply was written to the caller
 }
 
 type foundReply struct {
 	token   []byte
+	shares  []seal.Share
 	cluster fsm.UID
 	ca      []byte
 	err     error
@@ -105,7 +109,7 @@ func (n *Node) runFounder(ctx context.Context, req foundRequest) error {
 	}
 	ran := make(chan error, 1)
 	go func() { ran <- m.run(ctx) }()
-	token, err := m.found(ctx, f, req.rootTTL)
+	token, shares, err := m.found(ctx, f, req.rootTTL, req.people)
 	if err == nil {
 		err = n.mark(incomplete, answering) // from here on somebody may have the token
 	}
@@ -115,7 +119,7 @@ func (n *Node) runFounder(ctx context.Context, req foundRequest) error {
 		return fail(err)
 	}
 	n.publish(m)
-	req.reply <- foundReply{token: token, cluster: f.ID.Cluster, ca: f.ID.CA()}
+	req.reply <- foundReply{token: token, shares: shares, cluster: f.ID.Cluster, ca: f.ID.CA()}
 	if err := n.settle(<-req.answered); err != nil {
 		m.stop(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/api"
 	"github.com/trstctl/trstctl/server/api/strictjson"
@@ -44,6 +45,9 @@ func (n *Node) listenLocal() (*local, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /status", n.localStatus)
 	mux.HandleFunc("POST /init", n.localInit)
+	mux.HandleFunc("POST /unseal", n.localUnseal)
+	mux.HandleFunc("POST /seal", n.localSeal)
+	mux.HandleFunc("POST /seal/retry", n.localRetry)
 	return &local{l, http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}, nil
 }
 
@@ -69,6 +73,7 @@ type localStatus struct {
 	Node        string `json:"node"`
 	Initialised bool   `json:"initialised"`
 	Sealed      bool   `json:"sealed"`
+	Reason      string `json:"sealed_reason,omitempty"`
 	State       string `json:"state"`
 }
 
@@ -76,18 +81,21 @@ func (n *Node) localStatus(w http.ResponseWriter, _ *http.Request) {
 	s := localStatus{Node: n.cfg.Node, Sealed: true, State: "starting"}
 	if m := n.current(); m != nil {
 		st := m.cluster.Status()
-		s = localStatus{n.cfg.Node, true, st.Sealed, st.State}
+		s = localStatus{n.cfg.Node, true, st.Sealed, m.gate.Reason(), st.State}
 	}
 	writeLocal(w, s)
 }
 
 func (n *Node) localInit(w http.ResponseWriter, r *http.Request) {
-	ttl, err := rootTTL(r.Body)
+	in, err := readInit(r.Body)
+	if err == nil && in.people.Shares == 0 && len(n.seals) == 0 {
+		err = fault.New(fault.Invalid, "this node's configuration has no seal but shares: say how many, as in `trstctl operator init --shares 5 --threshold 3`")
+	}
 	if err != nil {
 		api.WriteProblem(w, err, "")
 		return
 	}
-	req := foundRequest{ttl, make(chan foundReply, 1), make(chan error, 1)}
+	req := foundRequest{in.ttl, in.people, make(chan foundReply, 1), make(chan error, 1)}
 	select {
 	case n.found <- req:
 	case <-time.After(time.Second):
@@ -121,11 +129,21 @@ func (n *Node) answerInit(w http.ResponseWriter, r *http.Request, founded <-chan
 // sendFounded writes the one answer that holds the root token, as a whole, and says whether it was taken.
 func (n *Node) sendFounded(w http.ResponseWriter, r *http.Request, reply foundReply) error {
 	defer clear(reply.token)
-	b := append(make([]byte, 0, 4096+2*len(reply.ca)), `{"root_token":`...)
+	b := append(make([]byte, 0, 8192+2*len(reply.ca)), `{"root_token":`...)
 	b = strictjson.AppendString(b, reply.token)
 	b = strictjson.AppendString(append(b, `,"cluster":`...), reply.cluster.String())
 	b = strictjson.AppendString(append(b, `,"node":`...), n.cfg.Node)
-	b = append(strictjson.AppendString(append(b, `,"ca_certificate":`...), reply.ca), "}\n"...)
+	b = append(strictjson.AppendString(append(b, `,"ca_certificate":`...), reply.ca), `,"shares":[`...)
+	for i := range reply.shares {
+		text := reply.shares[i].Text()
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strictjson.AppendString(b, text)
+		clear(text)
+		reply.shares[i].Zero()
+	}
+	b = append(b, "]}\n"...)
 	defer clear(b)
 	c := http.NewResponseController(w)
 	if err := errors.Join(r.Context().Err(), c.SetWriteDeadline(time.Now().Add(10*time.Second))); err != nil {
@@ -137,23 +155,120 @@ func (n *Node) sendFounded(w http.ResponseWriter, r *http.Request, reply foundRe
 	return errors.Join(err, c.Flush())
 }
 
-func rootTTL(body io.Reader) (time.Duration, error) {
+type initAsk struct {
+	ttl    time.Duration
+	people keyring.People
+}
+
+func readInit(body io.Reader) (out initAsk, err error) {
 	var in struct {
-		RootTTL string `json:"root_ttl"`
+		RootTTL   string `json:"root_ttl"`
+		Shares    int    `json:"shares"`
+		Threshold int    `json:"threshold"`
 	}
-	d := json.NewDecoder(io.LimitReader(body, 4096))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil && !errors.Is(err, io.EOF) {
-		return 0, fault.Bad("body", "must be a JSON object with at most root_ttl")
+	if err := readLocal(body, &in); err != nil {
+		return out, err
+	}
+	out = initAsk{defaultRootTTL, keyring.People{Shares: in.Shares, Threshold: in.Threshold}}
+	if in.Shares < 0 || in.Threshold < 0 || (in.Shares == 0) != (in.Threshold == 0) {
+		return out, fault.Bad("shares", "goes with threshold: how many shares, and how many of them open the cluster")
 	}
 	if in.RootTTL == "" {
-		return defaultRootTTL, nil
+		return out, nil
 	}
-	ttl, err := time.ParseDuration(in.RootTTL)
-	if err != nil || ttl < time.Minute || ttl > maxRootTTL {
-		return 0, fault.Bad("root_ttl", "must be a duration from 1m to %s", maxRootTTL)
+	out.ttl, err = time.ParseDuration(in.RootTTL)
+	if err != nil || out.ttl < time.Minute || out.ttl > maxRootTTL {
+		return out, fault.Bad("root_ttl", "must be a duration from 1m to %s", maxRootTTL)
 	}
-	return ttl, nil
+	return out, nil
+}
+
+func readLocal(body io.Reader, into any) error {
+	d := json.NewDecoder(io.LimitReader(body, 4096))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return fault.Bad("body", "must be a JSON object of this call's fields")
+	}
+	return nil
+}
+
+type unsealRequest struct {
+	Share   strictjson.Text `json:"share"`
+	Attempt string          `json:"attempt"`
+}
+
+var unsealDecoder = strictjson.For[unsealRequest]()
+
+// localUnseal has the node ask its seals again, also when an operator sealed it. With a share it goes on with an attempt.
+func (n *Node) localUnseal(w http.ResponseWriter, r *http.Request) {
+	var in unsealRequest
+	m := n.current()
+	body, err := io.ReadAll(io.LimitReader(r.Body, 4096))
+	defer clear(body)
+	if err == nil {
+		err = strictjson.Check(body)
+	}
+	if err == nil {
+		err = unsealDecoder.Decode(body, &in)
+	}
+	defer clear(in.Share)
+	switch {
+	case err != nil:
+	case m == nil:
+		err = fault.New(fault.Conflict, "node %q belongs to no cluster yet: there is nothing to unseal", n.cfg.Node)
+	case len(in.Share) > 0:
+		var p api.UnsealProgress
+		if p, err = m.gate.Unseal(r.Context(), in.Attempt, in.Share); err == nil {
+			writeLocal(w, p)
+			return
+		}
+	default:
+		if err = m.gate.reopen(r.Context()); err == nil {
+			writeLocal(w, api.UnsealProgress{})
+			return
+		}
+	}
+	api.WriteProblem(w, err, "")
+}
+
+// localSeal seals the node without asking for a token: its user could as well end the process.
+func (n *Node) localSeal(w http.ResponseWriter, _ *http.Request) {
+	m, err := n.current(), error(nil)
+	if m == nil {
+		err = fault.New(fault.Conflict, "node %q belongs to no cluster yet: there is nothing to seal", n.cfg.Node)
+	} else {
+		err = m.gate.close()
+	}
+	if err != nil {
+		api.WriteProblem(w, err, "")
+		return
+	}
+	writeLocal(w, localStatus{Node: n.cfg.Node, Initialised: true, Sealed: true, Reason: m.gate.Reason()})
+}
+
+// localRetry forgets that a PIN was refused: the next call logs in again.
+func (n *Node) localRetry(w http.ResponseWriter, r *http.Request) {
+	var in struct {
+		Seal string `json:"seal"`
+	}
+	err := readLocal(r.Body, &in)
+	if err == nil {
+		err = n.retry(in.Seal)
+	}
+	if err != nil {
+		api.WriteProblem(w, err, "")
+		return
+	}
+	writeLocal(w, in)
+}
+
+func (n *Node) retry(name string) error {
+	for _, s := range n.seals {
+		if hsm, ok := s.(interface{ Retry() error }); ok && s.Name() == name {
+			return hsm.Retry()
+		}
+	}
+	return fault.New(fault.NotFound, "this node has no HSM seal %q", name)
 }
 
 // writeLocal answers; when the caller has gone there is nobody to tell.

@@ -37,6 +37,8 @@ type member struct {
 	cluster *cluster.Node
 	tenants *tenant.Engine
 	tokens  *auth.Engine
+	rotator *keyring.Rotator
+	gate    *gate
 	api     *api.API
 	server  *http.Server
 	listen  net.Listener
@@ -50,6 +52,7 @@ type member struct {
 // open wires a member. Everything after is in run.
 func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	m := &member{log: n.log, keys: keyring.New(id.Cluster, n.seals...)}
+	m.gate = newGate(m, n.cfg, n.seals)
 	m.stopping, m.stop = context.WithCancelCause(context.Background())
 	events := registry()
 	meters, err := newMeters(n.cfg.Node)
@@ -58,7 +61,7 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
 		Dir: n.cfg.Data, Listen: n.cfg.Cluster.Listen, Gossip: n.gossipListen(), Self: n.self(), Peers: n.cfg.Cluster.Peers,
-		LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log,
+		Answer: m.answer, LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log,
 	}, id, events, m.keys, bootstrap)
 	if err != nil {
 		return nil, err
@@ -71,18 +74,19 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 
 // wire unseals, binds the engines to the cluster and the API to them, and opens the API's port.
 func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
-	if err := m.unseal(m.stopping); err != nil && !fault.Is(err, fault.Sealed) {
+	if err := m.gate.try(m.stopping); err != nil && !fault.Is(err, fault.Sealed) {
 		return err
 	}
 	ledger := m.cluster.Ledger()
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
+	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places)
 	parts := adapter{m, cfg}
 	var err error
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts,
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Gate: m.gate, Rotation: m.rotator,
 		EnableSecrets: cfg.Secrets.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
 		return err
@@ -132,8 +136,10 @@ func (m *member) run(ctx context.Context) error {
 	}
 	start(func(ctx context.Context) error { return m.cluster.Run(ctx, m.api.Peer()) })
 	start(m.serveAPI)
-	start(m.keepUnsealed)
-	start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run) })
+	start(m.gate.run)
+	start(func(ctx context.Context) error {
+		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run)
+	})
 	if m.metrics != nil {
 		start(m.metrics.run)
 	}
@@ -171,28 +177,22 @@ func (m *member) serveAPI(ctx context.Context) error {
 	return nil
 }
 
-// unseal opens the root KEKs in the present state. fault.Sealed says that they are not there yet or no seal answers; any
-// other error is a wrong or damaged key.
-func (m *member) unseal(ctx context.Context) error {
+// answer answers what other members ask on behalf of the engines.
+func (m *member) answer(ctx context.Context, _, name string, body []byte) ([]byte, error) {
+	switch name {
+	case askSeals:
+		return m.gate.answerSeals(ctx)
+	case askClose:
+		return nil, m.gate.close()
+	}
 	v, err := m.cluster.Store().View()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer v.Close()
-	return m.keys.Unseal(ctx, v)
-}
-
-// keepUnsealed tries until it has the keys: a node that has just joined gets the state first, a seal may be out of reach.
-func (m *member) keepUnsealed(ctx context.Context) error {
-	for ctx.Err() == nil && !m.keys.Unsealed() {
-		err := m.unseal(ctx)
-		if err != nil && !fault.Is(err, fault.Sealed) && !fault.Is(err, fault.NotDone) { // not done: the cluster is stopping, and says why itself
-			return err
-		}
-		select {
-		case <-time.After(100 * time.Millisecond):
-		case <-ctx.Done():
-		}
+	out, known, err := m.keys.Answer(ctx, v, name, body)
+	if !known {
+		return nil, fault.New(fault.Invalid, "this node does not know the question %q", name)
 	}
-	return nil
+	return out, err
 }

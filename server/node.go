@@ -29,7 +29,6 @@ type Node struct {
 	cfg   Config
 	opt   Options
 	log   *slog.Logger
-	kek   *seal.File
 	seals []seal.Seal
 
 	mu     sync.Mutex // guards member
@@ -37,18 +36,18 @@ type Node struct {
 	found  chan foundRequest
 }
 
-// NewNode opens the seals. A missing or badly kept KEK file is refused here.
+// NewNode opens the seals. A missing or badly kept KEK file is refused here, unless there are other seals; an HSM is asked when it is needed.
 func NewNode(cfg Config, opt Options) (*Node, error) {
 	if err := seal.NoCoreDumps(); err != nil {
 		return nil, fmt.Errorf("switch core dumps off: %w", err)
 	}
 	syscall.Umask(0o077) // nothing that a node makes is for others, its socket included
-	s, err := seal.OpenFile(cfg.Seal.File)
+	log := opt.Log.With("node", cfg.Node)
+	seals, err := openSeals(cfg, log)
 	if err != nil {
 		return nil, err
 	}
-	log := opt.Log.With("node", cfg.Node)
-	return &Node{cfg: cfg, opt: opt, log: log, kek: s, seals: []seal.Seal{s}, found: make(chan foundRequest)}, nil
+	return &Node{cfg: cfg, opt: opt, log: log, seals: seals, found: make(chan foundRequest)}, nil
 }
 
 // Run runs the node until ctx ends: as the member that its data directory says it is, or after joining with the token, or
@@ -101,7 +100,9 @@ func private(dir string) error {
 // forget zeroes the keys that the process was given.
 func (n *Node) forget() {
 	clear(n.opt.JoinToken)
-	n.kek.Close()
+	for _, s := range n.seals {
+		s.Close()
+	}
 }
 
 func (n *Node) run(ctx context.Context) error {

@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,17 +17,19 @@ import (
 
 func (a *app) operatorCommand() *cobra.Command {
 	return group("operator", "Run a cluster", a.operatorInit(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorRemove(),
-		a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest())
+		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest())
 }
 
 func (a *app) operatorInit() *cobra.Command {
 	var config, socket, caOut string
-	var ttl time.Duration
+	var o sdk.InitOptions
 	c := &cobra.Command{Use: "init -c FILE | --socket PATH", Short: "Make a node a cluster of one and show its root token, once", Args: cobra.NoArgs}
 	f := c.Flags()
 	f.StringVarP(&config, "config", "c", "", "the node's configuration file")
 	f.StringVar(&socket, "socket", "", "the node's socket, <data>/trstctl.sock")
-	f.DurationVar(&ttl, "root-ttl", 0, "how long the root token lives (the node's default is 768h)")
+	f.DurationVar(&o.RootTTL, "root-ttl", 0, "how long the root token lives (the node's default is 768h)")
+	f.IntVar(&o.Shares, "shares", 0, "also make a key that people hold, in this many shares: they open the cluster when its other seals are lost")
+	f.IntVar(&o.Threshold, "threshold", 0, "how many of the shares open it")
 	f.StringVar(&caOut, "ca-out", "", "also write the cluster's CA certificate to this new file, for TRSTCTL_CACERT")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		socket, err := socketOf(config, socket, a.env)
@@ -38,11 +42,14 @@ func (a *app) operatorInit() *cobra.Command {
 		}
 		ctx, cancel := context.WithTimeout(c.Context(), max(a.timeout, time.Minute))
 		defer cancel()
-		founded, err := node.Init(ctx, ttl)
+		founded, err := node.Init(ctx, o)
 		if err != nil {
 			return err
 		}
 		defer clear(founded.RootToken)
+		for _, s := range founded.Shares {
+			defer clear(s)
+		}
 		if err := a.showFounded(founded); err != nil || caOut == "" {
 			return err
 		}
@@ -78,19 +85,29 @@ func socketOf(config, socket string, env func(string) string) (string, error) {
 	return filepath.Join(node.Data, "trstctl.sock"), nil
 }
 
-// showFounded is the one place that prints the root token of an init.
+// showFounded is the one place that prints the root token and the shares of an init.
 func (a *app) showFounded(f sdk.Founded) error {
 	plain := struct {
-		RootToken     sdk.Text `json:"root_token"`
-		Cluster       string   `json:"cluster"`
-		Node          string   `json:"node"`
-		CACertificate string   `json:"ca_certificate"`
-	}{sdk.Text(f.RootToken), f.Cluster, f.Node, f.CACertificate}
-	if err := a.show(view{json: plain, raw: f.RootToken, rows: fields("root token", string(f.RootToken), "cluster", f.Cluster, "node", f.Node)}); err != nil {
+		RootToken     sdk.Text   `json:"root_token"`
+		Cluster       string     `json:"cluster"`
+		Node          string     `json:"node"`
+		CACertificate string     `json:"ca_certificate"`
+		Shares        []sdk.Text `json:"shares,omitempty"`
+	}{sdk.Text(f.RootToken), f.Cluster, f.Node, f.CACertificate, textsOf(f.Shares)}
+	rows := fields("root token", string(f.RootToken), "cluster", f.Cluster, "node", f.Node)
+	for i, s := range f.Shares {
+		rows = append(rows, []string{"share " + strconv.Itoa(i+1), string(s)})
+	}
+	if err := a.show(view{json: plain, raw: f.RootToken, rows: rows}); err != nil {
 		return err
 	}
 	if a.output != "" && a.output != "table" {
 		return nil
+	}
+	if len(f.Shares) > 0 {
+		if _, err := io.WriteString(a.out, "\nGive each share to one person; nobody should hold two. They are not shown again.\n"); err != nil {
+			return err
+		}
 	}
 	_, err := a.out.Write([]byte("\nKeep the root token safe: it is not shown again. The certificate below goes into a file for TRSTCTL_CACERT.\n\n" + f.CACertificate))
 	return err

@@ -40,7 +40,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, store: s, kek: filepath.Join(t.TempDir(), "kek")}
 	require.NoError(t, seal.Keygen(r.kek))
 	r.keys = r.ring(cluster, r.kek)
-	events, _, err := r.keys.Found(t.Context(), People{})
+	events, _, err := r.keys.Found(t.Context(), r.view(), People{})
 	require.NoError(t, err)
 	r.apply(fsm.RootTenant, events...)
 	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))

@@ -20,7 +20,12 @@ const SharesName = "shares"
 // Found makes the first root KEK, wrapped by every seal and for the holders of shares, if there are to be any. The key is forgotten: Unseal gets
 // it back from the seals once the event has been applied, which shows that they work; where people hold the only seal, their
 // shares do. The caller zeroes the shares.
-func (k *Keyring) Found(ctx context.Context, people People) (events []fsm.Event, shares []seal.Share, err error) {
+func (k *Keyring) Found(ctx context.Context, v *fsm.View, people People) (events []fsm.Event, shares []seal.Share, err error) {
+	if people.Shares > 0 {
+		if err := tooOld(v); err != nil {
+			return nil, nil, err
+		}
+	}
 	all := k.seals
 	if people.Shares > 0 {
 		var held *seal.Shamir
@@ -41,7 +46,9 @@ func (k *Keyring) Found(ctx context.Context, people People) (events []fsm.Event,
 			return nil, nil, fmt.Errorf("wrap the root key with seal %s: %w", s.Name(), err)
 		}
 		e.Wraps = append(e.Wraps, w)
-		events = append(events, record(root, e.Version, s, people))
+		if v.Version() >= since {
+			events = append(events, record(root, e.Version, s, people))
+		}
 	}
 	e.Canary, err = sealed(k.cluster, fsm.KEKID{Version: e.Version}, root, canaryBinding(e.Version), []byte(canaryText))
 	return append([]fsm.Event{e}, events...), shares, err

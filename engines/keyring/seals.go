@@ -1,7 +1,10 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 
 	"github.com/trstctl/trstctl/engines/seal"
@@ -134,11 +137,52 @@ func (r *Rotator) RemoveSeal(ctx context.Context, req fsm.Request, name string) 
 
 // Rekey makes new shares in the place of those that were held before, which open nothing more once the rotation that begins with it has
 // ended. The caller zeroes them.
-func (r *Rotator) Rekey(ctx context.Context, req fsm.Request, people People) (Rotation, []seal.Share, error) {
-	held, shares, err := seal.NewShares(SharesName, people.Shares, people.Threshold)
+func (r *Rotator) Rekey(ctx context.Context, req fsm.Request, people People, idempotencyKey string) (Rotation, [][]byte, error) {
+	rc, err := r.ledger.Commit(ctx, req, "keyring/rotate", func(v *fsm.View, e *fsm.Entry) error {
+		if err := tooOld(v); err != nil {
+			return err
+		}
+		held, shares, err := seal.NewShares(SharesName, people.Shares, people.Threshold)
+		if err != nil {
+			return err
+		}
+		if err := r.keys.decideRoot(ctx, v, e, true, sealChange{people: held, held: people}); err != nil {
+			return err
+		}
+		return r.answerShares(v, e, held, shares, idempotencyKey)
+	})
 	if err != nil {
 		return Rotation{}, nil, err
 	}
-	p, err := r.root(ctx, req, true, sealChange{people: held, held: people})
-	return p, shares, err
+	v, err := r.ledger.View()
+	if err != nil {
+		return Rotation{}, nil, err
+	}
+	defer v.Close()
+	text, err := r.keys.OpenAnswer(v, sharesBinding(rc.Reply.Public), idempotencyKey, rc.Reply.Secret)
+	if err != nil {
+		return Rotation{}, nil, err
+	}
+	p, err := r.of(fsm.UID{})
+	return p, bytes.Split(text, []byte{'\n'}), err
+}
+
+// answerShares keeps the shares for a repetition of the request, sealed under the caller's idempotency key too, for as long as any answer.
+func (r *Rotator) answerShares(v *fsm.View, e *fsm.Entry, held *seal.Shamir, shares []seal.Share, idempotencyKey string) (err error) {
+	texts := make([][]byte, len(shares))
+	for i := range shares {
+		texts[i] = shares[i].Text()
+		shares[i].Zero()
+		defer clear(texts[i])
+	}
+	all := bytes.Join(texts, []byte{'\n'})
+	defer clear(all)
+	set := sha256.Sum256(held.Public())
+	e.Reply.Public = set[:]
+	e.Reply.Secret, err = r.keys.SealAnswer(v, sharesBinding(set[:]), idempotencyKey, all)
+	return err
+}
+
+func sharesBinding(set []byte) fsm.Binding {
+	return fsm.Binding{Tenant: fsm.RootTenant, Feature: "keyring", Field: "shares", Path: hex.EncodeToString(set), Version: 1}
 }

@@ -100,6 +100,22 @@ func (e *Engine) Versions(v *fsm.View, tenant fsm.UID, path string, before uint6
 	return out, next, err
 }
 
+// Places walks the values with where they stand.
+func Places(r fsm.Reader, visit func(fsm.Binding, fsm.Sealed) error) error {
+	return heads.Scan(r, fsm.Span{}, func(k fsm.Key, _ head) (bool, error) {
+		tenant, _ := k.UID()
+		path := pathOf(k)
+		err := versions.Scan(r, fsm.Span{Prefix: fsm.K(tenant, path)}, func(k fsm.Key, row version) (bool, error) {
+			number, _ := k.LastUint()
+			if row.Purged {
+				return true, nil
+			}
+			return true, visit(binding(tenant, path, number), row.Value)
+		})
+		return err == nil, err
+	})
+}
+
 func state(h head, number uint64, row version, now fsm.Time) string {
 	switch {
 	case row.Purged:

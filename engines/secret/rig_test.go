@@ -109,7 +109,7 @@ func newRigAt(t testing.TB, now fsm.Time) *rig {
 	require.NoError(t, err)
 	s := openStore(t)
 	r := &rig{t: t, tenant: acme, store: s, log: &soloLog{s: s, now: now}, keys: keyring.New(fsm.UID{9}, file), ids: new(atomic.Uint64)}
-	events, _, err := r.keys.Found(t.Context(), keyring.People{})
+	events, _, err := r.keys.Found(t.Context(), r.view(), keyring.People{})
 	require.NoError(t, err)
 	r.in(fsm.RootTenant).propose(events...)
 	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))

@@ -99,6 +99,8 @@ type Options struct {
 	Status   Statuses
 	Members  Members
 	Operator Operator
+	Gate     Gate
+	Rotation Rotation
 
 	EnableSecrets bool // secrets.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.

@@ -67,6 +67,8 @@ type fakeCluster struct {
 	age      time.Duration // of the state
 	forward  func(*http.Request, []byte) (*http.Response, error)
 	ledger   *fsm.Ledger
+	keys     *keyring.Keyring // of another node, which has a seal called third
+	sealed   []string
 
 	mu    sync.Mutex // guards wants
 	wants []Want
@@ -102,6 +104,12 @@ type touched struct {
 func (touched) EventType() string   { return "test.thing.touched" }
 func (touched) EventStream() string { return "test" }
 
+// raised is the version of the cluster.
+type raised struct{ Version uint32 }
+
+func (raised) EventType() string   { return "test.version.raised" }
+func (raised) EventStream() string { return "version" }
+
 func (f *fakeCluster) touch(ctx context.Context, r fsm.Request, name string) error {
 	_, err := f.ledger.Commit(ctx, r, "test", func(_ *fsm.View, e *fsm.Entry) error {
 		e.Add(touched{name})
@@ -119,6 +127,41 @@ func (f *fakeCluster) Remove(ctx context.Context, r fsm.Request, id string) erro
 func (f *fakeCluster) JoinToken(ctx context.Context, r fsm.Request, node, _ string) (JoinToken, error) {
 	return JoinToken{[]byte("join-me"), node, 5}, f.touch(ctx, r, node)
 }
+
+// Shares of the fake gate are 2 of 3; "good" fits.
+func (f *fakeCluster) Unseal(_ context.Context, id string, share []byte) (UnsealProgress, error) {
+	if string(share) != "good" {
+		return UnsealProgress{}, fault.New(fault.Denied, "these shares do not open the seal")
+	}
+	return UnsealProgress{Attempt: "a1", Have: 1, Need: 2, Sealed: true}, nil
+}
+func (f *fakeCluster) SealNode(_ context.Context, node string) error {
+	f.sealed = append(f.sealed, node)
+	return nil
+}
+func (f *fakeCluster) Seals(context.Context) ([]SealStatus, error) {
+	return []SealStatus{{Node: "n1", Seal: "file", Kind: "file", Member: true, OK: true, Latency: 12}, {Seal: "shares", Kind: "shamir", Member: true, OK: true, Shares: 3, Threshold: 2}}, nil
+}
+func (f *fakeCluster) Quorum(shares [][]byte) error {
+	if len(shares) != 2 || string(shares[0]) != "good" {
+		return fault.Bad("quorum", "2 shares are needed")
+	}
+	return nil
+}
+func (f *fakeCluster) Reason() string { return "" }
+
+// MemberIDs and Ask are keyring.Peers: the node itself.
+func (f *fakeCluster) MemberIDs() ([]string, error) { return []string{"n1"}, nil }
+func (f *fakeCluster) Ask(ctx context.Context, _, name string, body []byte) ([]byte, error) {
+	v, err := f.ledger.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	out, _, err := f.keys.Answer(ctx, v, name, body)
+	return out, err
+}
+
 func (f *fakeCluster) Transfer(_ context.Context, to string) (string, error) { return "n2", nil }
 
 // bench is a node of one with its API.
@@ -138,7 +181,10 @@ type bench struct {
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
 	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register,
-		func(r *fsm.Registry) { fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil }) })
+		func(r *fsm.Registry) {
+			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
+			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
+		})
 	var err error
 	b.store, err = fsm.Open(filepath.Join(t.TempDir(), "tables"), reg, fsm.Options{})
 	require.NoError(t, err)
@@ -149,15 +195,23 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	require.NoError(t, seal.Keygen(kek))
 	file, err := seal.OpenFile(kek)
 	require.NoError(t, err)
-	b.keys = keyring.New(fsm.UID{9}, file)
+	second, err := seal.OpenFile(kek)
+	require.NoError(t, err)
+	b.keys = keyring.New(fsm.UID{9}, file, second.As("second"))
 	policies := rbac.New(ledger)
 	tokens := auth.New(ledger, b.keys, policies)
 	tenants := tenant.New(ledger, []tenant.Founder{b.keys, policies}, []tenant.Undertaker{b.keys})
 	b.found(log, tenants, tokens)
-	b.cluster = &fakeCluster{ledger: ledger}
+	third, err := seal.OpenFile(kek)
+	require.NoError(t, err)
+	b.cluster = &fakeCluster{ledger: ledger, keys: keyring.New(fsm.UID{9}, third.As("third"))}
+	v, err := b.store.View()
+	require.NoError(t, err)
+	require.NoError(t, b.cluster.keys.Unseal(t.Context(), v, file))
+	require.NoError(t, v.Close())
 	opt := Options{Node: "n1", Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, EnableSecrets: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
 	for _, c := range change {
@@ -177,8 +231,12 @@ func (b *bench) found(log *oneLog, tenants *tenant.Engine, tokens *auth.Engine) 
 		_, err := log.Propose(b.t.Context(), e)
 		require.NoError(b.t, err)
 	}
-	events, _, err := b.keys.Found(b.t.Context(), keyring.People{})
+	propose(raised{2})
+	empty, err := b.store.View()
 	require.NoError(b.t, err)
+	events, _, err := b.keys.Found(b.t.Context(), empty, keyring.People{})
+	require.NoError(b.t, err)
+	require.NoError(b.t, empty.Close())
 	propose(append(tenants.Found(), events...)...)
 	v, err := b.store.View()
 	require.NoError(b.t, err)

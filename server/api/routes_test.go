@@ -72,6 +72,16 @@ var samples = map[string]sample{
 	"sys.members.remove":     {"/sys/members/n2", "", map[string]string{"id": "n2"}, nil},
 	"sys.join-tokens.create": {"/sys/join-tokens", `{"node":"n3"}`, nil, nil},
 	"sys.transfer":           {"/sys/transfer", `{}`, nil, nil},
+	"sys.unseal":             {"/sys/unseal", `{"share":"good"}`, nil, nil},
+	"sys.seal":               {"/sys/seal", `{"node":"n2"}`, nil, nil},
+	"sys.seals":              {"/sys/seals", "", nil, nil},
+	"sys.seals.add":          {"/sys/seals/third", `{"quorum":["good","good"]}`, map[string]string{"seal": "third"}, nil},
+	"sys.seals.remove":       {"/sys/seals/second/remove", `{"quorum":["good","good"]}`, map[string]string{"seal": "second"}, nil},
+	"sys.shares.rekey":       {"/sys/shares/rekey", `{"shares":3,"threshold":2,"quorum":["good","good"]}`, nil, nil},
+	"sys.shares.verify":      {"/sys/shares/verify", `{"quorum":["good","good"]}`, nil, nil},
+	"sys.rotate":             {"/sys/rotate", "", nil, func(b *bench) { b.post("/sys/rotate/root", b.root, `{}`).is(200) }},
+	"sys.rotate.root":        {"/sys/rotate/root", `{"tenants":true}`, nil, nil},
+	"sys.rotate.tenant":      {"/sys/rotate/tenants/root", "", nil, nil},
 	"sys.digest":             {"/sys/digest", "", nil, nil},
 }
 

@@ -21,6 +21,7 @@ type Status struct {
 	Version string      `json:"version"`
 	State   string      `json:"state" doc:"leader, follower, candidate or starting"`
 	Sealed  bool        `json:"sealed"`
+	Reason  string      `json:"sealed_reason,omitempty"`
 	Leader  *LeaderInfo `json:"leader" doc:"null when none is known"`
 	Applied uint64      `json:"applied_index"`
 	*StatusDetail

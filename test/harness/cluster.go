@@ -141,7 +141,7 @@ func (c *Cluster) init(n *Node) {
 	})
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	f, err := local.Init(ctx, c.opt.RootTTL)
+	f, err := local.Init(ctx, sdk.InitOptions{RootTTL: c.opt.RootTTL})
 	require.NoError(c.T, err)
 	c.Token, c.CA = f.RootToken, []byte(f.CACertificate)
 }

@@ -53,7 +53,7 @@ func (d *cluster) initialise(ctx context.Context, n Node) error {
 		return err
 	}
 	d.say("initialising %s", n.ID)
-	answer, err := local.Init(ctx, rootTTL)
+	answer, err := local.Init(ctx, sdk.InitOptions{RootTTL: rootTTL})
 	if err != nil {
 		return fmt.Errorf("initialise %s: %w", n.ID, err)
 	}
