@@ -233,3 +233,68 @@ func childOf(parent int) int {
 	}
 	return 0
 }
+
+func TestATokenThatGoesAndComesBack(t *testing.T) {
+	hsm := softHSM(t)
+	s := withKey(t, hsm.Config("root"))
+	blob, err := s.Wrap(t.Context(), []byte("root"), nil)
+	require.NoError(t, err)
+	tokens := filepath.Join(filepath.Dir(hsm.Conf), "tokens")
+	require.NoError(t, os.Rename(tokens, tokens+".away"))
+	require.NoError(t, os.Mkdir(tokens, 0o700))
+	s.endChild() // SoftHSM answers from memory for a while
+	_, err = s.Unwrap(t.Context(), blob, nil)
+	require.ErrorContains(t, err, `there is no token "kek"`)
+	require.True(t, fault.Is(err, fault.NotDone))
+	require.ErrorContains(t, s.Problem(), `there is no token "kek"`)
+
+	require.NoError(t, os.Remove(tokens))
+	_, err = s.Unwrap(t.Context(), blob, nil)
+	require.Error(t, err)
+	require.NotErrorIs(t, err, ErrWrongKey)
+
+	require.NoError(t, os.Rename(tokens+".away", tokens))
+	got, err := s.Unwrap(t.Context(), blob, nil)
+	require.NoError(t, err)
+	require.Equal(t, "root", string(got))
+	require.NoError(t, s.Problem())
+}
+
+func TestATokenThatWasInitialisedAnew(t *testing.T) {
+	hsm := softHSM(t)
+	s := withKey(t, hsm.Config("root"))
+	blob, err := s.Wrap(t.Context(), []byte("root"), nil)
+	require.NoError(t, err)
+	require.NoError(t, os.RemoveAll(filepath.Join(filepath.Dir(hsm.Conf), "tokens")))
+	require.NoError(t, os.Remove(hsm.PINFile))
+	_, err = MakeSoftHSM(t.Context(), self(), filepath.Dir(hsm.Conf), "kek")
+	require.NoError(t, err)
+	s.endChild()
+	_, err = s.Unwrap(t.Context(), blob, nil)
+	require.ErrorContains(t, err, `token "kek" has not the AES key "root"`)
+	require.ErrorContains(t, err, "create-key")
+	require.NoError(t, s.CreateKey(t.Context()))
+	_, err = s.Unwrap(t.Context(), blob, nil)
+	require.ErrorIs(t, err, ErrWrongKey, "a key of the same name is another key")
+}
+
+func TestMakingASoftHSMTwiceFindsTheFirst(t *testing.T) {
+	hsm := softHSM(t)
+	s := withKey(t, hsm.Config("root"))
+	dir := filepath.Dir(hsm.Conf)
+	again, err := MakeSoftHSM(t.Context(), self(), dir, "kek")
+	require.NoError(t, err)
+	require.Equal(t, hsm, again)
+	require.NoError(t, patient(t, again.Config("root"), t.TempDir()).Test(t.Context()))
+	_, err = MakeSoftHSM(t.Context(), self(), dir, "other")
+	require.NoError(t, err, "a second token beside it")
+	require.NoError(t, s.Test(t.Context()))
+	for _, name := range []string{"kek.pin", "kek.pin.so"} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+	require.NoError(t, os.Rename(hsm.PINFile, hsm.PINFile+".new")) // as if it had been killed in between
+	_, err = MakeSoftHSM(t.Context(), self(), dir, "kek")
+	require.ErrorContains(t, err, "not finished")
+}
