@@ -56,9 +56,9 @@ func withKey(t *testing.T, c PKCS11Config) *PKCS11 {
 	return s
 }
 
-// tamper flips every byte of a blob, cuts it at every length and makes it longer: the seal says each time that the key does not fit, and still
-// opens the blob as it was.
-func tamper(t *testing.T, s *PKCS11) {
+// tamper flips every step-th byte of a blob, cuts it there and makes it longer: the seal says each time that the key does not fit, and still opens
+// the blob as it was.
+func tamper(t *testing.T, s *PKCS11, step int) {
 	t.Helper()
 	plaintext, aad := []byte("sixty-four bytes as a root key and its digest have: 0123456789ab"), []byte("context")
 	a, err := s.Wrap(t.Context(), plaintext, aad)
@@ -75,12 +75,12 @@ func tamper(t *testing.T, s *PKCS11) {
 		require.ErrorIs(t, err, ErrWrongKey, what, args)
 		require.Nil(t, out)
 	}
-	for i := range a {
+	for i := 0; i < len(a); i += step {
 		bad := bytes.Clone(a)
 		bad[i] ^= 1
 		refused(bad, aad, "byte %d", i)
 	}
-	for i := range a {
+	for i := 0; i < len(a); i += step {
 		refused(a[:i], aad, "cut at %d", i)
 	}
 	for _, n := range []int{1, 8, 16, 32} {
@@ -102,7 +102,7 @@ func TestSoftHSMWrapsByEveryMechanismThatItHas(t *testing.T) {
 			conf.Mechanism, conf.OAEPHash = c.Mechanism, c.OAEPHash
 			s := withKey(t, conf)
 			require.NoError(t, s.Test(t.Context()))
-			tamper(t, s)
+			tamper(t, s, 1)
 			require.True(t, fault.Is(s.CreateKey(t.Context()), fault.Conflict), "a key that is there is left alone")
 
 			// Another process, as after a restart, opens what this one wrapped, and by the id of the key too.

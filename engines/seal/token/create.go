@@ -66,7 +66,10 @@ func (s *session) make(rw pkcs11.SessionHandle, wanted []kind) (err error) {
 	if _, err := s.find(); err != nil { // judged like any other key: a token may not keep to its template
 		return err
 	}
-	return s.probe(s.keys)
+	if err := s.probe(s.keys); err != nil {
+		return refusef("token %q made the key, but cannot wrap by %s with it, so it is destroyed again: use another mechanism: %w", s.set.Token, s.set.Mechanism, err)
+	}
+	return nil
 }
 
 func (s *session) generate(rw pkcs11.SessionHandle, k kind) ([]pkcs11.ObjectHandle, error) {
