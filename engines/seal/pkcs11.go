@@ -87,8 +87,14 @@ func (s *PKCS11) Format(f fmt.State, _ rune) {
 	io.WriteString(f, "seal "+s.id+" (pkcs11 token "+s.conf.Token+")")
 }
 
+// maxWrapped bounds plaintext and associated data together.
+const maxWrapped = 8 << 10
+
 // Wrap implements Seal. The format of the blob stands in package token.
 func (s *PKCS11) Wrap(ctx context.Context, plaintext, aad []byte) ([]byte, error) {
+	if len(plaintext)+len(aad) > maxWrapped {
+		return nil, fault.New(fault.Invalid, "seal %s wraps keys: %d bytes are too many", s.id, len(plaintext)+len(aad))
+	}
 	return s.do(ctx, token.Message{Kind: token.Wrap, A: slices.Clone(plaintext), B: slices.Clone(aad)})
 }
 

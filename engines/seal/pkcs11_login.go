@@ -14,7 +14,7 @@ var errPIN = errors.New("the token refused the PIN")
 
 // login starts a child, opens the token and logs in, with exactly one attempt and only if nothing speaks against it.
 func (s *PKCS11) login(ctx context.Context) error {
-	pin, err := s.conf.pin(ctx, s.limits.pin)
+	pin, err := s.conf.pin(s.limits.pin)
 	if err != nil {
 		return err
 	}
@@ -89,8 +89,6 @@ func (s *PKCS11) mayLogin(ctx context.Context, info token.Info, earlier *markCon
 		return refuse("bears only one more wrong PIN before it locks, so it is not tried here: log in once with the HSM's own tools")
 	case info.Expired:
 		return refuse("wants a new user's PIN: set it with the HSM's own tools")
-	case info.NoPIN:
-		return refuse("has no user's PIN yet: set it with the HSM's own tools")
 	case info.CountLow && earlier != nil:
 		return s.refused(*earlier, "an attempt did not end, and the token counts a wrong PIN since its last login")
 	case info.CountLow:

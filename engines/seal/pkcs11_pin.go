@@ -29,7 +29,7 @@ func (c PKCS11Config) pinSource() string {
 }
 
 // pin reads the PIN. The caller zeroes it.
-func (c PKCS11Config) pin(ctx context.Context, limit time.Duration) ([]byte, error) {
+func (c PKCS11Config) pin(limit time.Duration) ([]byte, error) {
 	var b []byte
 	var err error
 	switch {
@@ -38,7 +38,7 @@ func (c PKCS11Config) pin(ctx context.Context, limit time.Duration) ([]byte, err
 	case c.PINEnv != "":
 		b = []byte(os.Getenv(c.PINEnv))
 	default:
-		b, err = c.pinFromCommand(ctx, limit)
+		b, err = c.pinFromCommand(limit)
 	}
 	if err != nil {
 		clear(b)
@@ -90,8 +90,8 @@ func readPIN(r io.Reader) ([]byte, error) {
 }
 
 // pinFromCommand runs the command without our own variables; they hold tokens. What it prints besides the PIN goes nowhere.
-func (c PKCS11Config) pinFromCommand(ctx context.Context, limit time.Duration) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+func (c PKCS11Config) pinFromCommand(limit time.Duration) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, c.PINCommand[0], c.PINCommand[1:]...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -215,7 +215,7 @@ func TestWhereAPINComesFrom(t *testing.T) {
 		"talks forever": {PKCS11Config{PINCommand: script("yes", "yes")}, "", "at most 255"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pin, err := c.conf.pin(t.Context(), time.Minute)
+			pin, err := c.conf.pin(time.Minute)
 			if c.err != "" {
 				require.ErrorContains(t, err, c.err)
 				require.NotContains(t, err.Error(), "1234")
@@ -226,6 +226,6 @@ func TestWhereAPINComesFrom(t *testing.T) {
 			require.Equal(t, c.pin, string(pin))
 		})
 	}
-	_, err := PKCS11Config{PINCommand: script("hangs", "sleep 1000")}.pin(t.Context(), 50*time.Millisecond)
+	_, err := PKCS11Config{PINCommand: script("hangs", "sleep 1000")}.pin(50 * time.Millisecond)
 	require.ErrorContains(t, err, "did not end within")
 }

@@ -1,10 +1,13 @@
 // A PKCS#11 module that stands before SoftHSM and does what files in $SHIM say: the file C_Login, say, may hold "hang", "crash", a return value such
 // as 0xB3, or for C_GetTokenInfo "flags 0x40000". With "once " before it the file is removed as it is read. Every call of a watched function adds a
 // line to the file "calls". It also prints to standard output, as modules do.
+#define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "pkcs11go.h"
 
@@ -43,9 +46,23 @@ static CK_RV act(const char *name) {
 
 #define WATCH(name) { CK_RV r = act(name); if (r != CKR_OK) return r; }
 
+// tell writes what the process got and is into the file "process".
+static void tell(void) {
+	char file[4096];
+	path(file, sizeof file, "process");
+	FILE *f = fopen(file, "w");
+	if (!f) return;
+	struct rlimit core;
+	getrlimit(RLIMIT_CORE, &core);
+	fprintf(f, "core %lu dumpable %d\n", (unsigned long)core.rlim_max, prctl(PR_GET_DUMPABLE));
+	for (char **e = environ; *e; e++) fprintf(f, "env %s\n", *e);
+	fclose(f);
+}
+
 static CK_RV initialize(CK_VOID_PTR args) {
 	for (int i = 0; i < 1000; i++) puts("a module that talks too much on standard output");
 	fflush(stdout);
+	tell();
 	WATCH("C_Initialize");
 	return real->C_Initialize(args);
 }

@@ -70,8 +70,8 @@ func (m *module) findToken() (slot uint, info pkcs11.TokenInfo, err error) {
 	var labels []string
 	n := 0
 	for s, i := range all {
-		if i.Flags&pkcs11.CKF_TOKEN_INITIALIZED == 0 {
-			continue
+		if i.Label == "" {
+			continue // one that was not initialised
 		}
 		labels = append(labels, i.Label)
 		if i.Label == m.set.Token {
@@ -102,6 +102,6 @@ func (m *module) openToken() (*session, Info, error) {
 	return &session{module: m, slot: slot, handle: handle}, Info{
 		Serial:   strings.TrimRight(t.SerialNumber, " \x00"),
 		CountLow: flag(pkcs11.CKF_USER_PIN_COUNT_LOW), FinalTry: flag(pkcs11.CKF_USER_PIN_FINAL_TRY), Locked: flag(pkcs11.CKF_USER_PIN_LOCKED),
-		Expired: flag(pkcs11.CKF_USER_PIN_TO_BE_CHANGED), NoPIN: !flag(pkcs11.CKF_USER_PIN_INITIALIZED),
+		Expired: flag(pkcs11.CKF_USER_PIN_TO_BE_CHANGED),
 	}, nil
 }

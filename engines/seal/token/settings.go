@@ -21,7 +21,6 @@ type Info struct {
 	FinalTry bool // one more wrong PIN locks it
 	Locked   bool
 	Expired  bool // the PIN has to be changed first
-	NoPIN    bool // the user's PIN was never set
 }
 
 // Mechanism is how a key wraps. Its number stands in every blob.
