@@ -12,7 +12,6 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -62,12 +61,10 @@ type limits struct {
 var usual = limits{call: 5 * time.Second, create: time.Minute, pin: 10 * time.Second, idle: time.Minute,
 	backoff: 250 * time.Millisecond, most: 30 * time.Second, wait: time.Second}
 
-var pkcs11ID = regexp.MustCompile(`^[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?$`)
-
 // OpenPKCS11 looks at the configuration only: whether the HSM is there shows when it is needed. In stateDir it keeps the marks of refused PINs.
 func OpenPKCS11(id string, c PKCS11Config, stateDir string, log *slog.Logger) (*PKCS11, error) {
-	if !pkcs11ID.MatchString(id) {
-		return nil, fault.New(fault.Invalid, "the seal's id %q has to be lower-case letters, digits, - and _", id)
+	if err := ValidID(id); err != nil {
+		return nil, fault.New(fault.Invalid, "%v", err)
 	}
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -80,7 +77,7 @@ func OpenPKCS11(id string, c PKCS11Config, stateDir string, log *slog.Logger) (*
 func (s *PKCS11) Name() string { return s.id }
 
 // Kind implements Seal.
-func (s *PKCS11) Kind() string { return "pkcs11" }
+func (s *PKCS11) Kind() string { return KindPKCS11 }
 
 // Format says which key it is and nothing that is in memory.
 func (s *PKCS11) Format(f fmt.State, _ rune) {
@@ -250,8 +247,8 @@ func (s *PKCS11) try(ctx context.Context, m token.Message) ([]byte, error) {
 			return nil, err
 		}
 		if err := s.login(ctx); err != nil {
-			s.failed()
 			s.note(err)
+			s.failed(ctx, err)
 			return nil, err
 		}
 	}
@@ -265,7 +262,7 @@ func (s *PKCS11) try(ctx context.Context, m token.Message) ([]byte, error) {
 	case err == nil || errors.Is(err, ErrWrongKey):
 		s.fails = 0
 	case isNew:
-		s.failed()
+		s.failed(ctx, err)
 	default:
 		s.endChild()
 	}
@@ -295,11 +292,13 @@ func (s *PKCS11) request(m token.Message, limit time.Duration) ([]byte, error) {
 }
 
 // failed ends the child and begins a pause, each twice as long as the one before, with jitter so that nodes do not come in step.
-func (s *PKCS11) failed() {
+func (s *PKCS11) failed(ctx context.Context, err error) {
 	s.endChild()
 	pause := min(s.limits.backoff<<min(s.fails, 20), s.limits.most)
 	s.fails++
-	s.next = time.Now().Add(pause/2 + mathrand.N(pause/2+1))
+	pause = pause/2 + mathrand.N(pause/2+1)
+	s.next = time.Now().Add(pause)
+	s.log.WarnContext(ctx, "the token was of no use, it is left alone for a while", "err", err, "pause", pause)
 }
 
 // pause waits for the end of a pause that is nearly over.

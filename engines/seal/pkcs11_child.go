@@ -117,7 +117,7 @@ func startChild(s *spawner, executable string, env []string) (_ *child, err erro
 	}
 	defer answers.Close()
 	c := &child{requests: toChild, answers: fromChild, stderr: &firstBytes{}, ended: make(chan struct{})}
-	c.cmd = &exec.Cmd{Path: executable, Args: []string{"trstctl", ChildCommand}, Env: env, Dir: "/", Stderr: c.stderr, WaitDelay: time.Second,
+	c.cmd = &exec.Cmd{Path: executable, Args: []string{"trstctl", ChildCommand}, Env: env, Stderr: c.stderr, WaitDelay: time.Second,
 		ExtraFiles: []*os.File{requests, answers}, // 3 and 4
 		// A process group of its own keeps the terminal's ^C away, and lets what the module has started be killed with it.
 		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}}

@@ -86,7 +86,7 @@ func TestOpeningAsksNobody(t *testing.T) {
 	require.ErrorContains(t, s.Test(t.Context()), "closed")
 	for _, id := range []string{"", "../x", "A", "-x", "x/y"} {
 		_, err := OpenPKCS11(id, conf, dir, slog.New(slog.DiscardHandler))
-		require.ErrorContains(t, err, "id", id)
+		require.ErrorContains(t, err, "no name of a seal", id)
 	}
 }
 

@@ -20,11 +20,19 @@ import (
 	"github.com/trstctl/trstctl/test/parts"
 )
 
+// library finds a module where Debian puts those of this machine's kind.
+func library(t *testing.T, name, debianPackage string) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/*/" + name)
+	require.NoError(t, err)
+	return parts.Need(t, append(found, "/usr/lib/"+name)[0], debianPackage)
+}
+
 // nss makes a token of Mozilla's.
 func nss(t *testing.T) PKCS11Config {
 	t.Helper()
 	certutil := parts.Need(t, "certutil", "libnss3-tools")
-	module := parts.Need(t, "/usr/lib/x86_64-linux-gnu/libsoftokn3.so", "libnss3-tools")
+	module := library(t, "libsoftokn3.so", "libnss3-tools")
 	dir := t.TempDir()
 	pin := filepath.Join(dir, "pin")
 	require.NoError(t, os.WriteFile(pin, []byte("four-words-are-long\n"), 0o600))
@@ -77,12 +85,12 @@ func refusedMechanism(t *testing.T, base, c PKCS11Config) {
 	}
 }
 
-// TestOpencryptoki runs the test below in namespaces of its own: its daemon, shared memory and token are the machine's, or in there nobody's.
+// TestOpencryptokiWrapsByEveryMechanismThatItHas runs the test below in namespaces of its own: its daemon, shared memory and token are the machine's, or in there nobody's.
 func TestOpencryptokiWrapsByEveryMechanismThatItHas(t *testing.T) {
 	for _, program := range []string{"pkcsslotd", "pkcsconf"} {
 		parts.Need(t, "/usr/sbin/"+program, "opencryptoki")
 	}
-	parts.Need(t, opencryptokiModule, "opencryptoki")
+	library(t, opencryptokiModule, "opencryptoki")
 	unshare := []string{"unshare", "--mount", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"}
 	if out, err := exec.Command(unshare[0], append(unshare[1:], "true")...).CombinedOutput(); err != nil {
 		t.Skipf("opencryptoki needs namespaces of its own, which needs root: %v: %s", err, out)
@@ -94,7 +102,7 @@ func TestOpencryptokiWrapsByEveryMechanismThatItHas(t *testing.T) {
 	require.Contains(t, string(out), "--- PASS: TestInsideOfOpencryptoki")
 }
 
-const opencryptokiModule = "/usr/lib/x86_64-linux-gnu/libopencryptoki.so.0"
+const opencryptokiModule = "libopencryptoki.so.0"
 
 func TestInsideOfOpencryptoki(t *testing.T) {
 	dir := os.Getenv("SEAL_TEST_OPENCRYPTOKI")
@@ -145,5 +153,5 @@ func opencryptoki(t *testing.T, dir string) PKCS11Config {
 	pkcsconf("", "-p", "-U", "12345678", "-n", "01234567")
 	pin := filepath.Join(dir, "pin")
 	require.NoError(t, os.WriteFile(pin, []byte("01234567"), 0o600))
-	return PKCS11Config{Module: opencryptokiModule, Token: "kek", PINFile: pin}
+	return PKCS11Config{Module: library(t, opencryptokiModule, "opencryptoki"), Token: "kek", PINFile: pin}
 }
