@@ -87,17 +87,9 @@ func (g *gate) note(err error) {
 		g.since = time.Now()
 	}
 	if err != nil && (g.reason == nil || g.reason.Error() != err.Error()) && !errors.Is(err, errByOperator) {
-		g.m.log.Warn("the node is sealed", "reason", whole(err))
+		g.m.log.Warn("the node is sealed", "reason", err.Error())
 	}
 	g.reason = err
-}
-
-// whole is an error with its causes, for those who run the node: seals name tokens and files, never keys.
-func whole(err error) string {
-	if cause := errors.Unwrap(err); cause != nil {
-		return err.Error() + ": " + cause.Error()
-	}
-	return err.Error()
 }
 
 // run tries until it has the keys, since a node that has just joined gets the state first and a seal may be out of reach, and then follows the
@@ -309,7 +301,7 @@ func (g *gate) Reason() string {
 	if g.reason == nil || g.m.keys.Unsealed() {
 		return ""
 	}
-	return whole(g.reason)
+	return g.reason.Error()
 }
 
 // Quorum implements api.Gate.
@@ -365,7 +357,7 @@ func (g *gate) answerSeals(ctx context.Context) ([]byte, error) {
 			err := testSeal(ctx, s)
 			out[i] = sealState{Name: s.Name(), Kind: s.Kind(), Latency: int64(time.Since(began))}
 			if err != nil {
-				out[i].Error = whole(err)
+				out[i].Error = err.Error()
 			}
 		})
 	}

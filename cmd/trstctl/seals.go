@@ -158,12 +158,12 @@ func (a *app) withQuorum(ctx context.Context, quorum func() ([]sdk.Secret, error
 }
 
 func (a *app) sealCreateKey() *cobra.Command {
-	var config, name string
-	c := &cobra.Command{Use: "create-key -c FILE", Short: "Make the key of an HSM seal on its token", Args: cobra.NoArgs,
+	var config string
+	c := &cobra.Command{Use: "create-key [SEAL] -c FILE", Short: "Make the key of an HSM seal on its token", Args: cobra.MaximumNArgs(1),
 		Long: "Make the key, non-extractable and for this purpose alone, that the configuration names. A key that is there is never touched."}
 	c.Flags().StringVarP(&config, "config", "c", "", "the node's configuration file")
-	c.Flags().StringVar(&name, "seal", "pkcs11", "the seal's id in it")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
+		name := sealOf(args)
 		if config == "" {
 			return usagef("give the node's configuration with -c FILE")
 		}
@@ -190,13 +190,21 @@ func (a *app) sealCreateKey() *cobra.Command {
 	return c
 }
 
+// sealOf is the id of a seal: that of one that was given none, unless it is named.
+func sealOf(args []string) string {
+	if len(args) == 0 {
+		return "pkcs11"
+	}
+	return args[0]
+}
+
 func (a *app) sealRetry() *cobra.Command {
-	var config, socket, name string
-	c := &cobra.Command{Use: "retry -c FILE | --socket PATH", Short: "Let an HSM seal log in again after its PIN was refused", Args: cobra.NoArgs}
+	var config, socket string
+	c := &cobra.Command{Use: "retry [SEAL] -c FILE | --socket PATH", Short: "Let an HSM seal log in again after its PIN was refused", Args: cobra.MaximumNArgs(1)}
 	c.Flags().StringVarP(&config, "config", "c", "", "the node's configuration file")
 	c.Flags().StringVar(&socket, "socket", "", "the node's socket, <data>/trstctl.sock")
-	c.Flags().StringVar(&name, "seal", "pkcs11", "the seal's id")
-	c.RunE = func(c *cobra.Command, _ []string) error {
+	c.RunE = func(c *cobra.Command, args []string) error {
+		name := sealOf(args)
 		path, err := socketOf(config, socket, a.env)
 		if err != nil {
 			return err
@@ -263,7 +271,7 @@ func (a *app) rotate(ctx context.Context, wait bool, begin func(context.Context,
 
 // awaitRotation asks every second until it has ended; a rotation goes on also when nobody waits for it.
 func (a *app) awaitRotation(ctx context.Context, client *sdk.Client, r sdk.Rotation) (sdk.Rotation, error) {
-	for r.EndedAt.IsZero() {
+	for r.EndedAt.Unix() <= 0 { // none
 		fmt.Fprintf(a.err, "%s: %d values left%s\n", r.Key, r.Remaining, because(r.WaitsFor))
 		select {
 		case <-time.After(time.Second):

@@ -101,11 +101,11 @@ func (a *app) unsealAll(ctx context.Context, attempt string) error {
 	if len(all) == 0 {
 		return errors.New("no node answers")
 	}
-	if _, err := a.giveShares(ctx, all); err != nil {
-		forgetAttempts(addresses)
+	_, err = a.giveShares(ctx, all)
+	rememberAttempts(all) // also after a share that was mistyped: those before it count
+	if err != nil {
 		return err
 	}
-	rememberAttempts(all)
 	return a.showOpenings(all)
 }
 
@@ -262,5 +262,3 @@ func rememberAttempts(all []*opening) {
 		_ = os.WriteFile(attemptsFile(), b, 0o600) // --attempt does without
 	}
 }
-
-func forgetAttempts([]string) { _ = os.Remove(attemptsFile()) } // it may not be there

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
@@ -110,12 +111,20 @@ func (k *Keyring) unwrap(ctx context.Context, r fsm.Reader, row RootAdded, besid
 		case err == nil:
 			return root, nil
 		case errors.Is(err, seal.ErrWrongKey):
-			misfits = append(misfits, fmt.Errorf("seal %s: %w", s.Name(), err))
+			misfits = append(misfits, named(s, err))
 		default:
-			silent = append(silent, fmt.Errorf("seal %s: %w", s.Name(), err))
+			silent = append(silent, named(s, err))
 		}
 	}
 	return nil, unopened(r, row, misfits, silent)
+}
+
+// named says which seal an error is of, unless it does so itself.
+func named(s seal.Seal, err error) error {
+	if strings.Contains(err.Error(), s.Name()) {
+		return err
+	}
+	return fmt.Errorf("seal %s: %w", s.Name(), err)
 }
 
 // unopened says why no seal opens a root key. A key that does not fit is final only where nothing else can ever open it.

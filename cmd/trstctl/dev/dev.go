@@ -28,13 +28,15 @@ const (
 
 // Options say what to run.
 type Options struct {
-	Dir        string             // everything is beneath it
-	Nodes      int                // 0: as many as there are, or 3
-	BasePort   int                // of a new cluster; 0: ports that are free
-	LogStore   string             // of a new cluster: bolt or wal
-	Executable string             // trstctl
-	Keygen     func(string) error // makes a key file
-	Out, Err   io.Writer          // what to do next; progress
+	Dir        string                                                                    // everything is beneath it
+	Nodes      int                                                                       // 0: as many as there are, or 3
+	BasePort   int                                                                       // of a new cluster; 0: ports that are free
+	LogStore   string                                                                    // of a new cluster: bolt or wal
+	Executable string                                                                    // trstctl
+	Seal       string                                                                    // of a new cluster: file (the default), pkcs11 or shamir
+	Keygen     func(string) error                                                        // makes a key file
+	HSM        func(ctx context.Context, executable, dir string) (map[string]any, error) // makes a token there, and the seal of a configuration
+	Out, Err   io.Writer                                                                 // what to do next; progress
 }
 
 // Executable returns the path of the running program as it was called: behind a link, its name may matter.
@@ -63,6 +65,8 @@ type cluster struct {
 	nodes    []Node
 	children map[string]*child // by node, ended ones too
 	stopping bool
+
+	waiting bool // for people with shares; run's own
 }
 
 // Run runs the cluster until ctx ends and then stops it, gracefully.
@@ -82,7 +86,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer unlock()
-	nodes, err := o.lay()
+	nodes, err := o.lay(ctx)
 	if err != nil {
 		return err
 	}
@@ -117,6 +121,13 @@ func (d *cluster) run(ctx context.Context) error {
 func (d *cluster) assemble(ctx context.Context) (Env, error) {
 	if err := d.startJoined(ctx); err != nil {
 		return Env{}, err
+	}
+	if d.waiting = d.waitsForPeople(ctx); d.waiting {
+		e, err := d.credentials()
+		if err != nil {
+			return e, err
+		}
+		return e, d.publish(e)
 	}
 	e, err := d.found(ctx)
 	if err != nil {
@@ -250,6 +261,10 @@ func (d *cluster) ended(id string) *child {
 func (d *cluster) say(format string, args ...any) { fmt.Fprintf(d.opt.Err, format+"\n", args...) }
 
 func (d *cluster) greet(e Env) {
+	if d.waiting {
+		d.say("the nodes run, and serve once they are open; stop them with ^C")
+		return
+	}
 	fmt.Fprintf(d.opt.Out, `%d nodes are ready: %s. In another shell:
 
     . %s

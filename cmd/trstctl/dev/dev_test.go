@@ -173,13 +173,13 @@ func TestANodeThatFailsIsShownWithItsLog(t *testing.T) {
 func TestAnotherNumberOfNodesIsRefused(t *testing.T) {
 	dir := shortDir(t)
 	o := options(t, dir)
-	_, err := o.lay()
+	_, err := o.lay(t.Context())
 	require.NoError(t, err)
 	o.Nodes = 5
-	_, err = o.lay()
+	_, err = o.lay(t.Context())
 	require.ErrorContains(t, err, "--nodes 3")
 	o.Nodes = 0
-	nodes, err := o.lay()
+	nodes, err := o.lay(t.Context())
 	require.NoError(t, err)
 	require.Len(t, nodes, 3)
 }

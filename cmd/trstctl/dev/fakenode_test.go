@@ -46,7 +46,7 @@ func runFakeNode(args []string) error {
 	if err := yaml.Unmarshal(b, &c); err != nil {
 		return err
 	}
-	n := &fakeNode{c.Node, c.Data, c.API.Listen, filepath.Dir(c.Seal["file"])}
+	n := &fakeNode{c.Node, c.Data, c.API.Listen, filepath.Dir(c.Seals[0]["file"].(string))}
 	if err := os.MkdirAll(n.data, 0o700); err != nil {
 		return err
 	}

@@ -16,6 +16,12 @@ import (
 
 const rootTTL = 87600 * time.Hour
 
+// A cluster with shares has five, of which three open it.
+const (
+	shares    = 5
+	threshold = 3
+)
+
 // founded is DIR/init.json: the answer of init, kept until DIR/env holds its token.
 type founded struct {
 	RootToken     sdk.Text `json:"root_token"`
@@ -53,9 +59,16 @@ func (d *cluster) initialise(ctx context.Context, n Node) error {
 		return err
 	}
 	d.say("initialising %s", n.ID)
-	answer, err := local.Init(ctx, sdk.InitOptions{RootTTL: rootTTL})
+	options := sdk.InitOptions{RootTTL: rootTTL}
+	if d.opt.Seal == "pkcs11" || d.opt.Seal == "shamir" {
+		options.Shares, options.Threshold = shares, threshold
+	}
+	answer, err := local.Init(ctx, options)
 	if err != nil {
 		return fmt.Errorf("initialise %s: %w", n.ID, err)
+	}
+	if err := d.keepShares(answer.Shares); err != nil {
+		return err
 	}
 	b, err := json.Marshal(founded{sdk.Text(answer.RootToken), answer.CACertificate})
 	if err != nil {
@@ -122,7 +135,10 @@ func (d *cluster) join(ctx context.Context, c *sdk.Client, n Node) (err error) {
 	if err := d.start(n.ID, file); err != nil {
 		return err
 	}
-	return d.await(ctx, n.ID, func(s sdk.LocalStatus) bool { return s.Initialised })
+	if err := d.await(ctx, n.ID, func(s sdk.LocalStatus) bool { return s.Initialised }); err != nil || d.opt.Seal != "shamir" {
+		return err
+	}
+	return d.open(ctx, n)
 }
 
 // awaitVoters waits until every node votes and may receive traffic.

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,7 +99,7 @@ func portsFree(nodes []Node) error {
 
 // lay returns the nodes of an earlier start, or plans new ones and writes their files. nodes.json is written last: without it
 // nothing has been started yet.
-func (o Options) lay() ([]Node, error) {
+func (o Options) lay(ctx context.Context) ([]Node, error) {
 	nodes, err := readNodes(o.Dir)
 	switch {
 	case err == nil && o.Nodes != 0 && len(nodes) != o.Nodes:
@@ -118,15 +119,16 @@ func (o Options) lay() ([]Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nodes, o.write(nodes)
+	return nodes, o.write(ctx, nodes)
 }
 
-func (o Options) write(nodes []Node) error {
-	if err := o.makeKey(); err != nil {
+func (o Options) write(ctx context.Context, nodes []Node) error {
+	seals, err := o.seals(ctx)
+	if err != nil {
 		return err
 	}
 	for _, n := range nodes {
-		b, err := yaml.Marshal(o.nodeConfig(n))
+		b, err := yaml.Marshal(o.nodeConfig(n, seals))
 		if err != nil {
 			return fmt.Errorf("encode the configuration of %s: %w", n.ID, err)
 		}
@@ -135,6 +137,18 @@ func (o Options) write(nodes []Node) error {
 		}
 	}
 	return writeNodes(o.Dir, nodes)
+}
+
+// seals makes what the nodes are sealed with. All of them use the same.
+func (o Options) seals(ctx context.Context) ([]map[string]any, error) {
+	switch o.Seal {
+	case "pkcs11":
+		s, err := o.HSM(ctx, o.Executable, filepath.Join(o.Dir, "hsm"))
+		return []map[string]any{s}, err
+	case "shamir":
+		return []map[string]any{{"kind": "shamir"}}, nil
+	}
+	return []map[string]any{{"kind": "file", "file": o.kek()}}, o.makeKey()
 }
 
 func (o Options) makeKey() error {
@@ -160,7 +174,7 @@ type nodeConfig struct {
 		Enabled bool `yaml:"enabled"`
 		address `yaml:",inline"`
 	} `yaml:"gossip"`
-	Seal    map[string]string `yaml:"seal"`
+	Seals   []map[string]any  `yaml:"seals"`
 	Raft    map[string]string `yaml:"raft"`
 	Secrets map[string]bool   `yaml:"secrets"`
 	Disk    map[string]int    `yaml:"disk"`
@@ -168,10 +182,10 @@ type nodeConfig struct {
 }
 
 // nodeConfig serves everything there is, and keeps little disk in reserve: it is a developer's machine.
-func (o Options) nodeConfig(n Node) nodeConfig {
+func (o Options) nodeConfig(n Node, seals []map[string]any) nodeConfig {
 	same := func(s string) address { return address{s, s} }
 	c := nodeConfig{Node: n.ID, Data: n.Dir, API: same(n.listens()[0]), Cluster: same(n.Cluster),
-		Seal: map[string]string{"file": o.kek()}, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true},
+		Seals: seals, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true},
 		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
 	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)
 	return c
