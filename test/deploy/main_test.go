@@ -1,0 +1,57 @@
+// Package deploy holds what deploy/ gives to operators against the programs that will read it: systemd, haproxy, nginx, helm, Prometheus, and
+// nodes that run.
+package deploy
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/test/harness"
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	harness.Clean()
+	os.Exit(code)
+}
+
+// shipped returns the path of a file below deploy/.
+func shipped(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("..", "..", "deploy", name))
+	require.NoError(t, err)
+	require.FileExists(t, path)
+	return path
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(shipped(t, name))
+	require.NoError(t, err)
+	return string(b)
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+}
+
+// run runs a program that must succeed and returns what it printed.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	require.NoError(t, err, "%s %v: %s", filepath.Base(name), args, out)
+	return string(out)
+}
+
+// check is run without output of its own: linters that only warn print and succeed.
+func check(t *testing.T, name string, args ...string) {
+	t.Helper()
+	out := run(t, name, args...)
+	require.Empty(t, string(bytes.TrimSpace([]byte(out))), "%s %v", filepath.Base(name), args)
+}
