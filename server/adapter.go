@@ -66,12 +66,7 @@ func (a adapter) Status() api.Status {
 
 // Members and Remove implement api.Members.
 func (a adapter) Members(ctx context.Context) ([]api.Member, error) {
-	v, err := a.m.cluster.Store().View()
-	if err != nil {
-		return nil, err
-	}
-	defer v.Close()
-	all, err := a.m.cluster.List(ctx, v)
+	all, err := a.m.listMembers(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -43,6 +43,7 @@ type member struct {
 	server  *http.Server
 	listen  net.Listener
 	metrics *metricsServer // nil without a listener of its own
+	gauges  *gauges
 
 	draining atomic.Bool
 	stopping context.Context
@@ -83,7 +84,11 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places)
 	parts := adapter{m, cfg}
-	var err error
+	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready}
+	err := meters.registry.Register(m.gauges)
+	if err != nil {
+		return fmt.Errorf("make the metrics: %w", err)
+	}
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
 		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Gate: m.gate, Rotation: m.rotator,
@@ -136,6 +141,7 @@ func (m *member) run(ctx context.Context) error {
 	}
 	start(func(ctx context.Context) error { return m.cluster.Run(ctx, m.api.Peer()) })
 	start(m.serveAPI)
+	wg.Go(func() { m.gauges.watchPeers(m.stopping, m.listMembers) })
 	start(m.gate.run)
 	start(func(ctx context.Context) error {
 		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run)
@@ -195,4 +201,14 @@ func (m *member) answer(ctx context.Context, _, name string, body []byte) ([]byt
 		return nil, fault.New(fault.Invalid, "this node does not know the question %q", name)
 	}
 	return out, err
+}
+
+// listMembers asks every member for its status, as the gauges want it.
+func (m *member) listMembers(ctx context.Context) ([]cluster.Info, error) {
+	v, err := m.cluster.Store().View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	return m.cluster.List(ctx, v)
 }

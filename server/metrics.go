@@ -17,8 +17,9 @@ import (
 
 // meters gather figures: the libraries and the node count with go-metrics, Prometheus reads.
 type meters struct {
-	metrics *metrics.Metrics
-	handler http.Handler
+	metrics  *metrics.Metrics
+	handler  http.Handler
+	registry *prometheus.Registry
 }
 
 // newMeters also makes them the process's own, to which raft and memberlist report.
@@ -35,7 +36,7 @@ func newMeters(node string) (*meters, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the metrics: %w", err)
 	}
-	return &meters{m, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})}, nil
+	return &meters{m, promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), reg}, nil
 }
 
 // metricsServer serves /metrics, and nothing else, on a port of its own.

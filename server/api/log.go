@@ -99,7 +99,7 @@ func (c *call) severity() slog.Level {
 
 // reference counts and logs the read of a value that another one refers to: it is a read like any other.
 func (c *call) reference(path string, d rbac.Decision) {
-	c.api.opt.Counters.IncrCounterWithLabels([]string{"http", "references"}, 1, []metrics.Label{{Name: "route", Value: c.routeName()}})
+	c.api.opt.Counters.IncrCounterWithLabels([]string{"http", "references", "total"}, 1, []metrics.Label{{Name: "route", Value: c.routeName()}})
 	attrs := c.who([]slog.Attr{slog.String("route", c.routeName()), slog.Bool("reference", true), slog.String("path", clean(path, 256)), slog.String("policy", d.Policy)})
 	if !d.Allowed {
 		attrs = append(attrs, slog.String("kind", fault.Denied.String()))
@@ -117,8 +117,8 @@ func (c *call) routeName() string {
 // count feeds two counters. Neither has a path, token or tenant in it.
 func (c *call) count() {
 	route := metrics.Label{Name: "route", Value: c.routeName()}
-	c.api.opt.Counters.IncrCounterWithLabels([]string{"http", "requests"}, 1, []metrics.Label{route, {Name: "status", Value: strconv.Itoa(c.status)}})
+	c.api.opt.Counters.IncrCounterWithLabels([]string{"http", "requests", "total"}, 1, []metrics.Label{route, {Name: "status", Value: strconv.Itoa(c.status)}})
 	if c.err != nil {
-		c.api.opt.Counters.IncrCounterWithLabels([]string{"http", "refusals"}, 1, []metrics.Label{route, {Name: "kind", Value: fault.KindOf(c.err).String()}})
+		c.api.opt.Counters.IncrCounterWithLabels([]string{"http", "refusals", "total"}, 1, []metrics.Label{route, {Name: "kind", Value: fault.KindOf(c.err).String()}})
 	}
 }
