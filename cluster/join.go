@@ -56,6 +56,12 @@ func parseJoinToken(s string) (joinToken, error) {
 	return t, nil
 }
 
+// TokenNode returns the id of the node that a join token admits.
+func TokenNode(token string) (string, error) {
+	t, err := parseJoinToken(token)
+	return t.Node, err
+}
+
 // joinRequest is what a joiner sends; the CSR's signature proves that it holds the key.
 type joinRequest struct {
 	Secret []byte `cbor:"1,keyasint"`

@@ -98,6 +98,18 @@ func (l *Local) RetrySeal(ctx context.Context, seal string) error {
 	return l.Do(ctx, http.MethodPost, "/seal/retry", body, &body)
 }
 
+// Join has a node that belongs to no cluster join the one that made the token, and returns the node's id. A node that has joined goes on by itself;
+// after an error it waits for another token, or the same again.
+func (l *Local) Join(ctx context.Context, token Secret) (node string, err error) {
+	var joined struct {
+		Node string `json:"node"`
+	}
+	err = l.Do(ctx, http.MethodPost, "/join", struct {
+		Token Text `json:"join_token"`
+	}{Text(token)}, &joined)
+	return joined.Node, err
+}
+
 // Do calls any route of the socket, once. It is for what else is served in this way, such as the development cluster's control socket.
 func (l *Local) Do(ctx context.Context, method, path string, body, out any) error {
 	payload, err := json.Marshal(body)

@@ -22,6 +22,7 @@ const (
 	defaultRootTTL = 768 * time.Hour
 	maxRootTTL     = 20 * 365 * 24 * time.Hour
 	initTime       = 60 * time.Second
+	maxLocalBody   = 4096
 )
 
 // local serves the operator of this machine over a unix socket that only the node's own user can open.
@@ -48,6 +49,7 @@ func (n *Node) listenLocal() (*local, error) {
 	mux.HandleFunc("POST /unseal", n.localUnseal)
 	mux.HandleFunc("POST /seal", n.localSeal)
 	mux.HandleFunc("POST /seal/retry", n.localRetry)
+	mux.HandleFunc("POST /join", n.localJoin)
 	return &local{l, http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}, nil
 }
 
@@ -184,7 +186,7 @@ func readInit(body io.Reader) (out initAsk, err error) {
 }
 
 func readLocal(body io.Reader, into any) error {
-	d := json.NewDecoder(io.LimitReader(body, 4096))
+	d := json.NewDecoder(io.LimitReader(body, maxLocalBody))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
 		return fault.Bad("body", "must be a JSON object of this call's fields")
@@ -203,7 +205,7 @@ var unsealDecoder = strictjson.For[unsealRequest]()
 func (n *Node) localUnseal(w http.ResponseWriter, r *http.Request) {
 	var in unsealRequest
 	m := n.current()
-	body, err := io.ReadAll(io.LimitReader(r.Body, 4096))
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxLocalBody))
 	defer clear(body)
 	if err == nil {
 		err = strictjson.Check(body)

@@ -34,6 +34,7 @@ type Node struct {
 	mu     sync.Mutex // guards member
 	member *member    // nil until the directory is a node's
 	found  chan foundRequest
+	joins  chan joinRequest
 }
 
 // NewNode opens the seals. A missing or badly kept KEK file is refused here, unless there are other seals; an HSM is asked when it is needed.
@@ -47,7 +48,7 @@ func NewNode(cfg Config, opt Options) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Node{cfg: cfg, opt: opt, log: log, seals: seals, found: make(chan foundRequest)}, nil
+	return &Node{cfg: cfg, opt: opt, log: log, seals: seals, found: make(chan foundRequest), joins: make(chan joinRequest)}, nil
 }
 
 // Run runs the node until ctx ends: as the member that its data directory says it is, or after joining with the token, or
@@ -113,19 +114,45 @@ func (n *Node) run(ctx context.Context) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	case len(n.opt.JoinToken) > 0:
-		n.log.Info("joining a cluster")
-		if id, err = cluster.Join(ctx, n.cfg.Data, string(n.opt.JoinToken), n.self()); err != nil {
+		if id, err = n.join(ctx, n.opt.JoinToken); err != nil {
 			return err
 		}
 		return n.runAs(ctx, id)
 	}
-	n.log.Info("this node belongs to no cluster: run `trstctl operator init` on this machine, or start it with --join")
-	select {
-	case req := <-n.found:
-		return n.runFounder(ctx, req)
-	case <-ctx.Done():
-		return nil
+	n.log.Info("this node belongs to no cluster: run `trstctl operator init` or `trstctl operator join` on this machine, or start it with --join")
+	return n.wait(ctx)
+}
+
+// wait has an operator say, over the local socket, what this node is to become.
+func (n *Node) wait(ctx context.Context) error {
+	for {
+		select {
+		case req := <-n.found:
+			return n.runFounder(ctx, req)
+		case req := <-n.joins:
+			id, err := n.join(ctx, req.token)
+			clear(req.token)
+			req.joined <- err
+			if err == nil {
+				return n.runAs(ctx, id)
+			}
+			n.log.Warn("not joined", "err", err)
+		case <-ctx.Done():
+			return nil
+		}
 	}
+}
+
+// join asks for membership with a token that is this node's.
+func (n *Node) join(ctx context.Context, token []byte) (*cluster.Identity, error) {
+	switch node, err := cluster.TokenNode(string(token)); {
+	case err != nil:
+		return nil, err
+	case node != n.cfg.Node:
+		return nil, fault.Bad("join", "the join token admits node %q, this is node %q: make one with `trstctl operator token %s`", node, n.cfg.Node, n.cfg.Node)
+	}
+	n.log.Info("joining a cluster")
+	return cluster.Join(ctx, n.cfg.Data, string(token), n.self())
 }
 
 func (n *Node) self() cluster.Self {

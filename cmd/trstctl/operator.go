@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) operatorCommand() *cobra.Command {
-	return group("operator", "Run a cluster", a.operatorInit(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorRemove(),
+	return group("operator", "Run a cluster", a.operatorInit(), a.operatorJoin(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorRemove(),
 		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest())
 }
 
@@ -58,10 +58,42 @@ func (a *app) operatorInit() *cobra.Command {
 	return c
 }
 
+func (a *app) operatorJoin() *cobra.Command {
+	var config, socket string
+	c := &cobra.Command{Use: "join -c FILE | --socket PATH [TOKENFILE]", Short: "Have a node that waits join a cluster, with a token from a file or stdin", Args: cobra.MaximumNArgs(1),
+		Long: "Have a node that was started and belongs to no cluster join the one whose `trstctl operator token` made the join token. It is read from the\nfile, or from stdin when none or - is named."}
+	f := c.Flags()
+	f.StringVarP(&config, "config", "c", "", "the node's configuration file")
+	f.StringVar(&socket, "socket", "", "the node's socket, <data>/trstctl.sock")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		socket, err := socketOf(config, socket, a.env)
+		if err != nil {
+			return err
+		}
+		node, err := sdk.NewLocal(socket)
+		if err != nil {
+			return usagef("%v", err)
+		}
+		token, err := a.joinToken(append(args, "-")[0])
+		if err != nil {
+			return err
+		}
+		defer clear(token)
+		ctx, cancel := context.WithTimeout(c.Context(), max(a.timeout, time.Minute))
+		defer cancel()
+		id, err := node.Join(ctx, token)
+		if err != nil {
+			return err
+		}
+		return a.done("joined", id)
+	}
+	return c
+}
+
 // socketOf finds the node's socket from exactly one of the two flags.
 func socketOf(config, socket string, env func(string) string) (string, error) {
 	if (config == "") == (socket == "") {
-		return "", usagef("give -c FILE or --socket PATH: init works on the node's own machine only")
+		return "", usagef("give -c FILE or --socket PATH: this works on the node's own machine only")
 	}
 	if socket != "" {
 		return socket, nil
