@@ -214,8 +214,9 @@ func (f *front) survives(t *testing.T) {
 	l.goesOn(f.c, 50)
 	l.end()
 	require.NoError(t, errors.Join(l.errs...))
+	client := f.c.Client()
 	for path, want := range l.done {
-		v, err := f.c.Client().Get(t.Context(), path, sdk.GetOptions{})
+		v, err := client.Get(t.Context(), path, sdk.GetOptions{})
 		require.NoError(t, err, path)
 		require.Equal(t, want, string(v.Value), path)
 	}
