@@ -4,6 +4,11 @@ package deploy
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,4 +59,25 @@ func check(t *testing.T, name string, args ...string) {
 	t.Helper()
 	out := run(t, name, args...)
 	require.Empty(t, string(bytes.TrimSpace([]byte(out))), "%s %v", filepath.Base(name), args)
+}
+
+// fetch asks for url once, with the token if there is one, and returns status and body. ca is who its server must be certified by.
+func fetch(ctx context.Context, ca []byte, url, token string) (int, string, error) {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(ca)
+	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, "", err
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(body), err
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -102,22 +101,6 @@ func (f *front) client(t *testing.T) *sdk.Client {
 	client, err := sdk.New(sdk.Options{Addresses: []string{"https://" + f.address}, CACert: f.ca, Token: f.c.Token, Timeout: 30 * time.Second, Attempt: 5 * time.Second})
 	require.NoError(t, err)
 	return client
-}
-
-// ask returns the status of a plain request to the proxy.
-func (f *front) ask(ctx context.Context, path string) (int, error) {
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(f.ca)
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+f.address+path, nil)
-	if err != nil {
-		return 0, err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err
-	}
-	return resp.StatusCode, resp.Body.Close()
 }
 
 func haproxy(t *testing.T, c *harness.Cluster, more ...string) *front {
@@ -302,7 +285,7 @@ func TestProxiesRefuseForeignNodes(t *testing.T) {
 			write(t, f.file("trstctl-ca.pem"), string(newFront(t, c).ca))
 			start(t, f)
 			c.Eventually("a gateway's refusal", func(ctx context.Context) error {
-				status, err := f.ask(ctx, "/readyz")
+				status, _, err := fetch(ctx, f.ca, "https://"+f.address+"/readyz", "")
 				if err == nil && status != http.StatusBadGateway && status != http.StatusServiceUnavailable {
 					err = fmt.Errorf("it answered %d", status)
 				}
