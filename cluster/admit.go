@@ -71,7 +71,7 @@ func (n *Node) shape(ctx context.Context, steadyFor map[string]int) error {
 // promote makes a non-voter a voter when it is ready for it.
 func (n *Node) promote(ctx context.Context, m Member, steadyFor map[string]int) error {
 	s, err := n.ask(ctx, m.ID)
-	if err != nil || s.Sealed || s.Applied+closeBy < n.store.Applied() {
+	if err != nil || s.Sealed || s.Unfit != "" || s.Applied+closeBy < n.store.Applied() {
 		steadyFor[m.ID] = 0
 		return nil // it is not ready: no failure
 	}
@@ -141,15 +141,15 @@ func (n *Node) own() fsm.Request {
 	return fsm.Request{ID: newUID(), Tenant: fsm.RootTenant, Actor: fsm.Actor{Identity: "node:" + n.id.Node}}
 }
 
-// yieldIfUnfit hands leadership over when this node is sealed or its clock is far from the others'. If nobody can take it, it
-// keeps it: a sealed leader still replicates.
+// yieldIfUnfit hands leadership over when this node is sealed, its clock is far from the others' or its tables are in doubt. If nobody
+// can take it, it keeps it: such a leader still replicates.
 func (n *Node) yieldIfUnfit(ctx context.Context) {
-	if n.keys.Unsealed() && !n.clock.wrong() || uptime()-n.yielded < yieldEvery {
+	if n.keys.Unsealed() && !n.clock.wrong() && n.fit() == nil || uptime()-n.yielded < yieldEvery {
 		return
 	}
 	n.yielded = uptime()
 	if to, err := n.Transfer(ctx, ""); err == nil {
-		n.log.Warn("leadership handed over: this node is sealed or its clock is wrong", "to", to)
+		n.log.Warn("leadership handed over: this node is sealed, its clock is wrong or its tables are in doubt", "to", to)
 	}
 }
 

@@ -31,9 +31,15 @@ func (e noted) EventStream() string { return "note/" + e.Name }
 
 var notes = fsm.NewTable[uint64]("test.note")
 
-func registry() *fsm.Registry {
+// registry is that of one node. A note called "differs" has another effect on n3 than on the others: a defect, such as Apply must not have.
+func registry(node string) *fsm.Registry {
 	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, func(r *fsm.Registry) {
-		fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e noted) error { return notes.Put(tx, fsm.K(e.Name), e.N) })
+		fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e noted) error {
+			if e.Name == "differs" && node == "n3" {
+				e.N++
+			}
+			return notes.Put(tx, fsm.K(e.Name), e.N)
+		})
 	})
 }
 
@@ -73,7 +79,7 @@ func (f *fixture) start(cfg cluster.Config, id *cluster.Identity, bootstrap bool
 	s, err := seal.OpenFile(f.kek)
 	require.NoError(f.t, err)
 	keys := keyring.New(id.Cluster, s)
-	n, err := cluster.Open(cfg, id, registry(), keys, bootstrap)
+	n, err := cluster.Open(cfg, id, registry(id.Node), keys, bootstrap)
 	require.NoError(f.t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	out := &node{n, keys, stop, make(chan error, 1)}

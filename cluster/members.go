@@ -30,6 +30,9 @@ type Status struct {
 	Address  string `cbor:"11,keyasint"` // of its cluster port
 	Agreed   uint32 `cbor:"12,keyasint"` // version of the cluster, as far as it has applied
 	Readable uint32 `cbor:"13,keyasint"` // newest version of a state that its binary reads
+
+	Digests []Point `cbor:"14,keyasint,omitempty"` // of its tables, the latest
+	Unfit   string  `cbor:"15,keyasint,omitempty"` // why it must not serve, empty when it may
 }
 
 // Status describes this node.
@@ -38,7 +41,15 @@ func (n *Node) Status() Status {
 	state := map[raft.RaftState]string{raft.Leader: "leader", raft.Follower: "follower", raft.Candidate: "candidate", raft.Shutdown: "shutdown"}
 	return Status{Node: n.id.Node, State: state[n.raft.State()], Term: n.raft.CurrentTerm(), Applied: n.store.Applied(), Commit: n.raft.CommitIndex(),
 		Sealed: !n.keys.Unsealed(), Version: n.self.Version, Leader: string(leader), LowSpace: n.disk.low(),
-		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster, Agreed: n.agreed(), Readable: Version}
+		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster, Agreed: n.agreed(), Readable: Version,
+		Digests: n.digests.latest(), Unfit: reason(n.fit())}
+}
+
+func reason(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
 
 // agreed is the version of the cluster in this node's tables, 0 when they cannot be read.
@@ -218,7 +229,7 @@ func (n *Node) successor(ctx context.Context, want string) (string, error) {
 			continue
 		}
 		s, err := n.ask(ctx, id)
-		if err == nil && !s.Sealed && n.clock.fit(id) && s.Applied+1000 >= n.store.Applied() && s.Applied >= most {
+		if err == nil && !s.Sealed && s.Unfit == "" && n.clock.fit(id) && s.Applied+1000 >= n.store.Applied() && s.Applied >= most {
 			best, most = id, s.Applied
 		}
 	}

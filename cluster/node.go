@@ -33,16 +33,17 @@ import (
 
 // Config says where a node lives and how it is reached.
 type Config struct {
-	Dir      string   // data directory
-	Listen   string   // cluster port, host:port
-	Gossip   string   // gossip port, host:port; empty for none
-	Self     Self     // advertised
-	Peers    []string // cluster ports to try when nothing else is known
-	LogStore string   // "bolt" or "wal"
-	Reserve  int64    // bytes of disk below which writes are refused
-	Ballast  int64    // bytes of the ballast file
-	Snapshot int64    // bytes of log after which a snapshot is taken; 0: 64 MiB
-	Trailing int64    // bytes of log that are kept behind it; 0: 256 MiB
+	Dir      string        // data directory
+	Listen   string        // cluster port, host:port
+	Gossip   string        // gossip port, host:port; empty for none
+	Self     Self          // advertised
+	Peers    []string      // cluster ports to try when nothing else is known
+	LogStore string        // "bolt" or "wal"
+	Reserve  int64         // bytes of disk below which writes are refused
+	Ballast  int64         // bytes of the ballast file
+	Snapshot int64         // bytes of log after which a snapshot is taken; 0: 64 MiB
+	Trailing int64         // bytes of log that are kept behind it; 0: 256 MiB
+	Digest   time.Duration // between two comparisons of the nodes' tables; 0: 10 minutes
 	Log      *slog.Logger
 	Answer   Answer                  // what other members ask for by name; nil: nothing
 	WrapLog  func(LogStore) LogStore // puts faults between Raft and its log, in tests; nil: none
@@ -50,6 +51,8 @@ type Config struct {
 
 func (c *Config) snapshotEvery() int64 { return cmp.Or(c.Snapshot, snapshotEvery) }
 func (c *Config) trailing() int64      { return cmp.Or(c.Trailing, trailingBytes) }
+
+func (c *Config) digestEvery() time.Duration { return cmp.Or(c.Digest, digestEvery) }
 
 // Node is a member of a cluster.
 type Node struct {
@@ -75,11 +78,16 @@ type Node struct {
 	batcher  *batcher
 	confirms rounds // ConfirmTerm, while this node leads
 	index    rounds // read indexes for this node
+	marks    rounds // marks for the comparison of tables, while this node leads
 	fresh    freshness
 	clock    clockCheck
 	lead     *leadership
 	leads    leaderView
 	joiners  *rate.Limiter
+
+	digests     *digests
+	verified    atomic.Bool            // the tables were stopped in order or found to be a majority's
+	quarantined atomic.Pointer[string] // why this node serves nobody; nil when it may
 
 	tight        atomic.Bool   // a majority's disks are low
 	lastSnapshot uint64        // compact's own
@@ -93,7 +101,7 @@ type Node struct {
 // node answers its peers and does its duties in Run.
 func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (*Node, error) {
 	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20),
-		fatal: make(chan error, 1), down: make(chan struct{})}
+		digests: newDigests(), fatal: make(chan error, 1), down: make(chan struct{})}
 	n.leads.set("")
 	if err := n.open(reg, bootstrap); err != nil {
 		return nil, errors.Join(err, n.closeStores())
@@ -116,6 +124,12 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 	if n.store, err = fsm.Open(filepath.Join(cfg.Dir, "tables"), reg, fsm.Options{Log: cfg.Log}); err != nil {
 		return err
 	}
+	n.store.AtMarks(n.digests.pin)
+	whole, err := cfg.wasOrderly()
+	if err != nil {
+		return fmt.Errorf("look at how the node was stopped: %w", err)
+	}
+	n.verified.Store(whole)
 	if n.certs, err = loadCertificates(id); err != nil {
 		return err
 	}
@@ -128,7 +142,7 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 		return err
 	}
 	n.peers, n.bulk = newClients(n.port), newClients(n.port)
-	n.confirms.ask, n.index.ask = n.confirm, n.askIndex
+	n.confirms.ask, n.index.ask, n.marks.ask = n.confirm, n.askIndex, n.mark
 	n.ledger = fsm.NewLedger(n.store, n)
 	return n.startRaft(bootstrap)
 }
@@ -271,6 +285,9 @@ func (n *Node) Term() (uint64, error) {
 	if err == nil && !n.clock.judgedIn(term) {
 		err = notLeading()
 	}
+	if err == nil {
+		err = n.fit()
+	}
 	return term, err
 }
 
@@ -297,10 +314,13 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	}
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
-		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed} {
+		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed,
+		n.compareTables, n.proveTables} {
 		start(f)
 	}
-	start(func(ctx context.Context) error { return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock) })
+	start(func(ctx context.Context) error {
+		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests)
+	})
 	select {
 	case <-ctx.Done():
 		n.HandOver()
@@ -311,7 +331,10 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	if closed := n.close(); closed != nil || !ended(&wg, endTime) {
 		return errors.Join(err, closed, errors.New("the node did not end in order: its process must")) // the stores stay open: someone may be inside
 	}
-	return errors.Join(err, n.closeStores())
+	if err = errors.Join(err, n.closeStores()); err != nil {
+		return err
+	}
+	return n.stoppedOrderly()
 }
 
 // endTime bounds how long the parts of a node may take to end.
@@ -352,7 +375,7 @@ func (n *Node) await(f raft.Future) error {
 func (n *Node) HandOver() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if n.Leads() {
+	if _, err := n.opened(); err == nil {
 		if _, err := n.Transfer(ctx, ""); err != nil {
 			n.log.Warn("leadership not handed over", "err", err)
 		}
@@ -361,7 +384,7 @@ func (n *Node) HandOver() {
 
 func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string]func(net.Conn, string) {
 	calls := map[method]handler{callConfirm: n.answerConfirm, callIndex: n.answerIndex, callStatus: n.answerStatus, callProve: n.answerProve,
-		callJoin: n.answerJoin, callAnnounce: n.answerAnnounce, callForward: n.answerForward(forwarded), callAsk: n.answerAsk}
+		callJoin: n.answerJoin, callAnnounce: n.answerAnnounce, callForward: n.answerForward(forwarded), callAsk: n.answerAsk, callMark: n.answerMark}
 	farewell := map[method]handler{}
 	for m := range calls {
 		farewell[m] = func(_ context.Context, peer string, _ []byte) (any, error) {
@@ -500,7 +523,11 @@ func (n *Node) close() error {
 }
 
 // Abandon closes a node that will not run.
-func (n *Node) Abandon() error { return errors.Join(n.close(), n.closeStores()) }
+func (n *Node) Abandon() error {
+	err := n.close()
+	n.digests.end()
+	return errors.Join(err, n.closeStores())
+}
 
 func (n *Node) closeStores() error {
 	var errs []error

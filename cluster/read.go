@@ -57,6 +57,9 @@ func (n *Node) Age() time.Duration { return n.fresh.age() }
 // Await returns when the local state satisfies level. seen is the index for Session; maxAge, at most MaxAge, is for Stale.
 // Errors are fault.NotDone.
 func (n *Node) Await(ctx context.Context, level Level, maxAge time.Duration, seen uint64) error {
+	if err := n.fit(); err != nil {
+		return err
+	}
 	switch level {
 	case Stale:
 		return n.awaitAge(ctx, min(maxAge, MaxAge))

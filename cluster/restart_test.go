@@ -108,7 +108,7 @@ func TestACopyOfARunningNodeIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	cfg := f.config("n2")
 	cfg.Dir, cfg.Log = dir, slog.New(slog.DiscardHandler)
-	_, err = cluster.Open(cfg, twin, registry(), f.nodes["n2"].keys, false)
+	_, err = cluster.Open(cfg, twin, registry("n2"), f.nodes["n2"].keys, false)
 	require.True(t, fault.Is(err, fault.Conflict), "%v", err)
 	require.ErrorContains(t, err, "runs already")
 	f.agrees(2)

@@ -36,6 +36,7 @@ const (
 	callForward                    // an HTTP request, on its way to the leader
 	callAnnounce                   // a member's own description, for the leader to record
 	callAsk                        // a question of a part above this package
+	callMark                       // a mark at which the nodes compare their tables, from the leader
 )
 
 const (

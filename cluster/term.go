@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"sync"
@@ -148,18 +147,7 @@ func (n *Node) openTerm(ctx context.Context) {
 }
 
 func (n *Node) appendOpening(number uint64) error {
-	e := fsm.Entry{Tenant: fsm.RootTenant, Actor: fsm.Actor{Identity: "node:" + n.id.Node}}
-	if _, err := rand.Read(e.ID[:]); err != nil {
-		return err
-	}
-	e.Add(fsm.TermBegan{Term: number})
-	raw, err := e.Marshal()
-	if err != nil {
-		return err
-	}
-	var b fsm.Batch
-	b.Add(raw)
-	if err := n.await(n.raft.Apply(b.Marshal(number, 0), enqueueTime)); err != nil { // at the time of the entry before: nobody has judged this clock yet
+	if _, err := n.appendAlone(number, fsm.TermBegan{Term: number}); err != nil { // nobody has judged this node's clock yet
 		return fmt.Errorf("open term %d: %w", number, err)
 	}
 	return nil

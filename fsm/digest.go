@@ -12,6 +12,11 @@ func Digest(ctx context.Context, v *View) ([32]byte, error) {
 	return digestOf(ctx, v, func([]byte) bool { return true })
 }
 
+// DigestPaced is Digest for a node that serves meanwhile: it calls rest with the number of bytes after every mebibyte that it has read.
+func DigestPaced(ctx context.Context, v *View, rest func(n int)) ([32]byte, error) {
+	return digestWith(ctx, v, func([]byte) bool { return true }, rest)
+}
+
 // TablesDigest is Digest without what depends on which Raft entries carried the records: the records themselves, with their indexes, and
 // the state's description of itself.
 func TablesDigest(ctx context.Context, v *View) ([32]byte, error) {
@@ -19,9 +24,20 @@ func TablesDigest(ctx context.Context, v *View) ([32]byte, error) {
 }
 
 func digestOf(ctx context.Context, r Reader, counts func(key []byte) bool) ([32]byte, error) {
+	return digestWith(ctx, r, counts, func(int) {})
+}
+
+const pace = 1 << 20
+
+func digestWith(ctx context.Context, r Reader, counts func(key []byte) bool, rest func(n int)) ([32]byte, error) {
 	h := sha256.New()
 	var n [8]byte
+	read := 0
 	err := scan(r, []byte{spaceFirst}, []byte{spaceEnd}, false, func(k, v []byte) (bool, error) {
+		if read += len(k) + len(v); read >= pace {
+			rest(read)
+			read = 0
+		}
 		if !counts(k) {
 			return true, context.Cause(ctx)
 		}

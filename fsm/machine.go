@@ -19,6 +19,7 @@ func (TermBegan) EventStream() string { return "cluster/term" }
 // Builtin registers the events of this package.
 func Builtin(r *Registry) {
 	On(r, func(*Tx, Meta, TermBegan) error { return nil })
+	On(r, func(*Tx, Meta, DigestAsked) error { return nil })
 	On(r, applySwept)
 }
 
@@ -31,9 +32,22 @@ func (s *Store) FSM() raft.BatchingFSM { return machine{s} }
 // Apply applies one entry; Raft calls ApplyBatch instead.
 func (m machine) Apply(l *raft.Log) any { return m.ApplyBatch([]*raft.Log{l})[0] }
 
-// ApplyBatch applies committed entries in one atomic Pebble batch. The response to a command is []Outcome; when the state
-// machine has stopped it is an error.
+// ApplyBatch applies committed entries in one atomic Pebble batch, or in several where a mark asks for a view between them. The response to
+// a command is []Outcome; when the state machine has stopped it is an error.
 func (m machine) ApplyBatch(logs []*raft.Log) []any {
+	responses := make([]any, 0, len(logs))
+	for len(logs) > 0 {
+		n, ask := m.s.markedUntil(logs)
+		responses = append(responses, m.applyStep(logs[:n])...)
+		logs = logs[n:]
+		if ask != nil {
+			m.s.mark(*ask)
+		}
+	}
+	return responses
+}
+
+func (m machine) applyStep(logs []*raft.Log) []any {
 	responses := make([]any, len(logs))
 	err := m.s.failure.errNow()
 	if err == nil {
@@ -136,15 +150,8 @@ func (s *Store) advance(m meta, logs []*raft.Log) {
 
 // IsOpening reports whether a batch is the one that opens a term: it holds exactly one entry, the leader's TermBegan.
 func IsOpening(data []byte) bool {
-	b, err := unmarshalBatch(data)
-	if err != nil || len(b.entries) != 1 || len(b.entries[0]) > 512 {
-		return false
-	}
-	var f frame
-	if Decode(b.entries[0], &f) != nil || len(f.Record.Events) != 1 {
-		return false
-	}
-	return f.Record.Events[0].Type == TermBegan{}.EventType()
+	e, ok := onlyEvent(data)
+	return ok && e.Type == TermBegan{}.EventType()
 }
 
 // Rehearse runs a batch through the same code as Apply on a scratch copy of the state and throws the result away. An error or

@@ -67,7 +67,8 @@ type Store struct {
 	waiters []waiter
 
 	failure failure
-	fresh   bool // apply goroutine only: no entry applied yet since Open or Restore
+	marks   func(*View, DigestAsked) // set before Raft starts; nil for nobody
+	fresh   bool                     // apply goroutine only: no entry applied yet since Open or Restore
 }
 
 // handle is an open Pebble database with its users; a restore replaces it while views still read the old one.

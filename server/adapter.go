@@ -46,7 +46,7 @@ func (a adapter) Ready() error {
 	case age > cluster.MaxAge:
 		return fmt.Errorf("the node's state is too old: it is cut off from a majority")
 	}
-	return nil
+	return a.m.cluster.Fit()
 }
 
 // Writable implements api.Health.

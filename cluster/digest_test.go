@@ -1,0 +1,50 @@
+package cluster_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// TestTablesThatDifferArePutInQuarantine lets a defect change one node's tables, the leader's at that: it hands leadership over and serves
+// nobody, the others do not mind.
+func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
+	f := found(t)
+	n3 := f.nodes["n3"]
+	_, err := f.nodes["n1"].Transfer(t.Context(), "n3")
+	require.NoError(t, err)
+	f.eventually("n3 leads", n3.Leads)
+
+	require.NoError(t, f.nodes["n2"].CompareTables(t.Context()))
+	f.eventually("all have compared", func() bool {
+		for _, n := range f.nodes {
+			if len(n.Status().Digests) == 0 || n.Fit() != nil {
+				return false
+			}
+		}
+		return true
+	})
+
+	f.commit(n3, func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"differs", 1}} })
+	require.NoError(t, f.nodes["n2"].CompareTables(t.Context()))
+	f.eventually("n3 in quarantine", func() bool { return n3.Fit() != nil })
+	require.ErrorContains(t, n3.Fit(), "quarantined: its tables differ from the majority's at index")
+	f.eventually("another leads", func() bool { return f.nodes["n1"].Leads() || f.nodes["n2"].Leads() })
+	for _, level := range []cluster.Level{cluster.Linearizable, cluster.Session, cluster.Stale} {
+		err = n3.Await(t.Context(), level, cluster.MaxAge, 0)
+		require.True(t, fault.Is(err, fault.NotDone) && strings.Contains(err.Error(), "quarantined"), "%s: %v", level, err)
+	}
+	leader := f.nodes["n1"]
+	if f.nodes["n2"].Leads() {
+		leader = f.nodes["n2"]
+	}
+	f.commit(leader, func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"a", 7}} })
+	require.NoError(t, leader.Await(t.Context(), cluster.Linearizable, 0, 0))
+	_, err = leader.Transfer(t.Context(), "n3")
+	require.True(t, fault.Is(err, fault.Conflict), "leadership goes to no node in quarantine: %v", err)
+}
