@@ -33,6 +33,7 @@ type Status struct {
 
 	Digests []Point `cbor:"14,keyasint,omitempty"` // of its tables, the latest
 	Unfit   string  `cbor:"15,keyasint,omitempty"` // why it must not serve, empty when it may
+	Yours   uint64  `cbor:"16,keyasint,omitempty"` // index up to which the asking node once had the log
 }
 
 // Status describes this node.
@@ -67,7 +68,9 @@ func (n *Node) answerStatus(_ context.Context, peer string, body []byte) (any, e
 	if err := fsm.Decode(body, &hello); err == nil && hello.Address != "" {
 		n.address.gossip(peer, hello.Address) // said over a connection that proved who it is
 	}
-	return n.Status(), nil
+	s := n.Status()
+	s.Yours = n.acked.of(peer)
+	return s, nil
 }
 
 // hello says where the asking node can be reached.

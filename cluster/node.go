@@ -33,20 +33,23 @@ import (
 
 // Config says where a node lives and how it is reached.
 type Config struct {
-	Dir      string        // data directory
-	Listen   string        // cluster port, host:port
-	Gossip   string        // gossip port, host:port; empty for none
-	Self     Self          // advertised
-	Peers    []string      // cluster ports to try when nothing else is known
-	LogStore string        // "bolt" or "wal"
-	Reserve  int64         // bytes of disk below which writes are refused
-	Ballast  int64         // bytes of the ballast file
-	Snapshot int64         // bytes of log after which a snapshot is taken; 0: 64 MiB
-	Trailing int64         // bytes of log that are kept behind it; 0: 256 MiB
-	Digest   time.Duration // between two comparisons of the nodes' tables; 0: 10 minutes
+	Dir      string   // data directory
+	Listen   string   // cluster port, host:port
+	Gossip   string   // gossip port, host:port; empty for none
+	Self     Self     // advertised
+	Peers    []string // cluster ports to try when nothing else is known
+	LogStore string   // "bolt" or "wal"
+	Reserve  int64    // bytes of disk below which writes are refused
+	Ballast  int64    // bytes of the ballast file
+	Snapshot int64    // bytes of log after which a snapshot is taken; 0: 64 MiB
+	Trailing int64    // bytes of log that are kept behind it; 0: 256 MiB
 	Log      *slog.Logger
 	Answer   Answer                  // what other members ask for by name; nil: nothing
 	WrapLog  func(LogStore) LogStore // puts faults between Raft and its log, in tests; nil: none
+
+	Digest    time.Duration                    // between two comparisons of the nodes' tables; 0: 10 minutes
+	DeadAfter time.Duration                    // of silence, after which the leader removes a member; 0: never
+	Gauge     func(name string, value float64) // told the figures for monitoring; nil: nobody
 }
 
 func (c *Config) snapshotEvery() int64 { return cmp.Or(c.Snapshot, snapshotEvery) }
@@ -85,6 +88,9 @@ type Node struct {
 	leads    leaderView
 	joiners  *rate.Limiter
 
+	acked       *acknowledged
+	watch       *watch
+	gauges      *gauges
 	digests     *digests
 	verified    atomic.Bool            // the tables were stopped in order or found to be a majority's
 	quarantined atomic.Pointer[string] // why this node serves nobody; nil when it may
@@ -101,7 +107,7 @@ type Node struct {
 // node answers its peers and does its duties in Run.
 func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (*Node, error) {
 	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20),
-		digests: newDigests(), fatal: make(chan error, 1), down: make(chan struct{})}
+		digests: newDigests(), watch: newWatch(), gauges: newGauges(cfg.Gauge), fatal: make(chan error, 1), down: make(chan struct{})}
 	n.leads.set("")
 	if err := n.open(reg, bootstrap); err != nil {
 		return nil, errors.Join(err, n.closeStores())
@@ -125,6 +131,9 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 		return err
 	}
 	n.store.AtMarks(n.digests.pin)
+	if n.acked, err = loadAcknowledged(cfg.Dir); err != nil {
+		return err
+	}
 	whole, err := cfg.wasOrderly()
 	if err != nil {
 		return fmt.Errorf("look at how the node was stopped: %w", err)
@@ -159,7 +168,7 @@ func (n *Node) startRaft(bootstrap bool) error {
 	if err := n.stored.Scan(context.Background(), base+1, func(l *raft.Log) { n.logs.written.Add(weight(l)) }); err != nil {
 		return err
 	}
-	if err := n.readable(); err != nil {
+	if err := errors.Join(n.readable(), n.refuseLess(base)); err != nil {
 		return err
 	}
 	n.lastSnapshot = base
@@ -315,11 +324,11 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
 		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed,
-		n.compareTables, n.proveTables} {
+		n.compareTables, n.proveTables, n.remember, n.measure} {
 		start(f)
 	}
 	start(func(ctx context.Context) error {
-		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests)
+		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests, n.buryDead)
 	})
 	select {
 	case <-ctx.Done():

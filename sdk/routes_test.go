@@ -74,6 +74,7 @@ func TestRoutes(t *testing.T) {
 		"POST /api/v1/sys/rotate/tenants/acme": func(ctx context.Context, c *Client) error { _, err := c.RotateTenant(ctx, "acme"); return err },
 		"GET /api/v1/sys/rotate":               func(ctx context.Context, c *Client) error { _, err := c.Rotations(ctx); return err },
 		"GET /api/v1/sys/status":               func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
+		"GET /api/v1/sys/autopilot":            func(ctx context.Context, c *Client) error { _, err := c.Autopilot(ctx); return err },
 		"GET /api/v1/sys/members":              func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
 		"GET /api/v1/sys/digest":               func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
 		"GET /api/v1/sys/openapi.json":         func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },

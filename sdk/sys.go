@@ -50,6 +50,28 @@ type Member struct {
 	Sealed               *bool     `json:"sealed,omitempty"`
 	AppliedIndex         *uint64   `json:"applied_index,omitempty"`
 	Reachable            *bool     `json:"reachable,omitempty"`
+
+	Healthy           bool      `json:"healthy"`               // it answers, is unsealed and caught up, and its tables are not in doubt
+	Problem           string    `json:"problem,omitempty"`     // why it is not
+	LastContactMS     int64     `json:"last_contact_ms"`       // since it answered the node that was asked
+	Lag               uint64    `json:"lag"`                   // entries that it has not applied yet
+	AcknowledgedIndex uint64    `json:"acknowledged_index"`    // it has had the log up to here
+	StableSince       time.Time `json:"stable_since,omitzero"` // since when it has been healthy
+}
+
+// Autopilot says how the nodes are, as one of them has seen them.
+type Autopilot struct {
+	Voters           uint64   `json:"voters"`
+	HealthyVoters    uint64   `json:"healthy_voters"`
+	FailureTolerance int64    `json:"failure_tolerance"` // how many voters may fail while the healthy ones remain a majority
+	DeadAfterMS      int64    `json:"dead_after_ms"`     // of silence, after which the leader removes a member; 0: never
+	Items            []Member `json:"items"`
+}
+
+// Autopilot asks how the nodes are and how many may still fail.
+func (c *Client) Autopilot(ctx context.Context) (a Autopilot, err error) {
+	err = c.do(ctx, request{method: http.MethodGet, path: api + "/sys/autopilot"}, &a)
+	return a, err
 }
 
 // Members lists the cluster's nodes.

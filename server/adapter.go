@@ -75,11 +75,23 @@ func (a adapter) Members(ctx context.Context) ([]api.Member, error) {
 	for i, m := range all {
 		reachable := m.Status != nil
 		out[i] = api.Member{ID: m.ID, API: m.API, Cluster: m.Cluster, Voter: m.Voter, Leader: m.ID == leader, Version: m.Version, Reachable: &reachable}
+		h := a.m.cluster.HealthOf(m.ID)
+		out[i].Healthy, out[i].Problem, out[i].LastContact, out[i].Lag, out[i].Acknowledged = h.Problem == "", h.Problem, h.LastContact.Milliseconds(), h.Lag, h.Acknowledged
+		if !h.StableSince.IsZero() {
+			since := fsm.At(h.StableSince)
+			out[i].StableSince = &since
+		}
 		if s := m.Status; s != nil {
 			out[i].Sealed, out[i].Applied, out[i].Certificate = &s.Sealed, &s.Applied, fsm.At(time.Unix(s.Expires, 0))
 		}
 	}
 	return out, nil
+}
+
+// Tolerance implements api.Members.
+func (a adapter) Tolerance() api.Tolerance {
+	voters, well, tolerance := a.m.cluster.Tolerance()
+	return api.Tolerance{Voters: uint64(voters), Healthy: uint64(well), Tolerance: int64(tolerance), DeadAfter: a.cfg.Autopilot.DeadAfter.Milliseconds()}
 }
 
 func (a adapter) Remove(ctx context.Context, r fsm.Request, id string) error {

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/yaml"
@@ -36,6 +37,8 @@ type Config struct {
 	Limits  LimitsConfig  `koanf:"limits"`
 	Disk    DiskConfig    `koanf:"disk"`
 	Log     LogConfig     `koanf:"log"`
+
+	Autopilot AutopilotConfig `koanf:"autopilot"`
 }
 
 // Address is where a port listens and what others use to reach it.
@@ -94,10 +97,19 @@ type DiskConfig struct {
 	Ballast int64 `koanf:"ballast_mib"` // a file that is given back when a start needs the space, default 256
 }
 
+// AutopilotConfig is what the leader does about members by itself. Each node has its own; the leader's counts.
+type AutopilotConfig struct {
+	// DeadAfter is the silence after which the leader removes a member for ever, at least 10m; 0, the default, for never. A voter is removed
+	// only when three others remain.
+	DeadAfter time.Duration `koanf:"dead_after"`
+}
+
 // LogConfig is the level: debug, info, warn or error.
 type LogConfig struct {
 	Level string `koanf:"level"`
 }
+
+const leastDeadAfter = 10 * time.Minute
 
 func defaults() Config {
 	return Config{
@@ -195,6 +207,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Disk.Reserve < 0 || c.Disk.Ballast < 0 {
 		bad("disk", "sizes are not negative")
+	}
+	if d := c.Autopilot.DeadAfter; d != 0 && d < leastDeadAfter {
+		bad("autopilot.dead_after", "%s is too short, a restart may take as long: at least %s, or 0 for never", d, leastDeadAfter)
 	}
 	if _, err := c.level(); err != nil {
 		bad("log.level", "%q is none of debug, info, warn, error", c.Log.Level)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -16,7 +17,7 @@ import (
 )
 
 func (a *app) operatorCommand() *cobra.Command {
-	return group("operator", "Run a cluster", a.operatorInit(), a.operatorJoin(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorRemove(),
+	return group("operator", "Run a cluster", a.operatorInit(), a.operatorJoin(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorAutopilot(), a.operatorRemove(),
 		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest())
 }
 
@@ -194,6 +195,31 @@ func (a *app) operatorMembers() *cobra.Command {
 		return a.show(view{json: sdk.Page[sdk.Member]{Items: members}, head: []string{"NODE", "API", "CLUSTER", "VOTER", "LEADER", "REACHABLE", "SEALED", "APPLIED", "VERSION", "CERTIFICATE UNTIL"},
 			rows: rowsOf(members, memberRow)})
 	}}
+}
+
+func (a *app) operatorAutopilot() *cobra.Command {
+	return &cobra.Command{Use: "autopilot", Short: "Say how the nodes are and how many may still fail", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
+		ctx, cancel := a.call(c.Context())
+		defer cancel()
+		found, err := client.Autopilot(ctx)
+		if err != nil {
+			return err
+		}
+		return a.show(view{json: found, head: []string{"NODE", "VOTER", "HEALTHY", "STABLE SINCE", "LAST CONTACT", "LAG", "PROBLEM"}, rows: rowsOf(found.Items, healthRow),
+			foot: fmt.Sprintf("%d of %d voters are healthy; %d more may fail", found.HealthyVoters, found.Voters, max(found.FailureTolerance, 0))})
+	}}
+}
+
+func healthRow(m sdk.Member) []string {
+	since := "-"
+	if !m.StableSince.IsZero() {
+		since = stamp(m.StableSince)
+	}
+	return []string{m.ID, yes(m.Voter), yes(m.Healthy), since, (time.Duration(m.LastContactMS) * time.Millisecond).String(), number(m.Lag), m.Problem}
 }
 
 func memberRow(m sdk.Member) []string {

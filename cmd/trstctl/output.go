@@ -19,6 +19,7 @@ type view struct {
 	head []string
 	rows [][]string
 	raw  []byte
+	foot string // a line below the table, which is for people only
 }
 
 // show prints v as -o asks, as a table by default.
@@ -29,7 +30,11 @@ func (a *app) show(v view) error {
 	case "raw":
 		return writeRaw(a.out, v)
 	}
-	return writeTable(a.out, v)
+	if err := writeTable(a.out, v); err != nil || v.foot == "" {
+		return err
+	}
+	_, err := fmt.Fprintf(a.out, "\n%s\n", clean(v.foot))
+	return err
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -118,6 +118,7 @@ func (f *fakeCluster) touch(ctx context.Context, r fsm.Request, name string) err
 	return err
 }
 
+func (f *fakeCluster) Tolerance() Tolerance { return Tolerance{Voters: 3, Healthy: 3, Tolerance: 1} }
 func (f *fakeCluster) Remove(ctx context.Context, r fsm.Request, id string) error {
 	if id != "n2" {
 		return fault.New(fault.NotFound, "there is no node %q", id)

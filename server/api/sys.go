@@ -55,11 +55,27 @@ type Member struct {
 	Sealed      *bool    `json:"sealed,omitempty"`
 	Applied     *uint64  `json:"applied_index,omitempty"`
 	Reachable   *bool    `json:"reachable,omitempty"`
+
+	Healthy      bool      `json:"healthy" doc:"it answers, is unsealed and caught up, and its tables are not in doubt"`
+	Problem      string    `json:"problem,omitempty" doc:"why it is not healthy"`
+	LastContact  int64     `json:"last_contact_ms" doc:"since it answered the node that was asked"`
+	Lag          uint64    `json:"lag" doc:"entries that it has not applied yet"`
+	Acknowledged uint64    `json:"acknowledged_index" doc:"it has had the log up to here, as the node that was asked remembers"`
+	StableSince  *fsm.Time `json:"stable_since,omitempty" doc:"since when it has been healthy"`
+}
+
+// Tolerance says how much can still fail.
+type Tolerance struct {
+	Voters    uint64 `json:"voters"`
+	Healthy   uint64 `json:"healthy_voters"`
+	Tolerance int64  `json:"failure_tolerance" doc:"how many voters may fail while the healthy ones remain a majority; below 0 when they are none"`
+	DeadAfter int64  `json:"dead_after_ms" doc:"of silence, after which the leader removes a member; 0: never"`
 }
 
 // Members lists and removes nodes.
 type Members interface {
 	Members(ctx context.Context) ([]Member, error)
+	Tolerance() Tolerance
 	// Remove takes a node out for ever; fault.NotFound if there is none of this id. It commits through the ledger.
 	Remove(ctx context.Context, r fsm.Request, id string) error
 }
@@ -105,6 +121,19 @@ func listMembers(c *call) (any, error) {
 		}
 	}
 	return out, err
+}
+
+type autopilotAnswer struct {
+	Tolerance
+	Items []Member `json:"items"`
+}
+
+func readAutopilot(c *call) (any, error) {
+	list, err := listMembers(c)
+	if err != nil {
+		return nil, err
+	}
+	return autopilotAnswer{c.api.opt.Members.Tolerance(), list.(membersAnswer).Items}, nil
 }
 
 type memberAnswer struct {

@@ -274,3 +274,42 @@ func TestAnInterruptedInitIsBegunAnew(t *testing.T) {
 	_, told, code = c.Command("", "operator", "init", "--socket", filepath.Join(n.Data, "trstctl.sock"))
 	require.Equal(t, 5, code, "a second init: %s", told)
 }
+
+// TestAnOldDirectoryPutBackIsRefused: a member that has lost what it acknowledged must not vote any more.
+func TestAnOldDirectoryPutBackIsRefused(t *testing.T) {
+	c := harness.Start(t, harness.Options{})
+	put(t, c.Client(), "a", []byte("0"))
+	n := c.Follower()
+	n.Stop()
+	old := filepath.Join(c.Dir, "old")
+	require.NoError(t, os.CopyFS(old, os.DirFS(n.Data)))
+	n.Start()
+	c.Ready(n)
+	for range 20 {
+		put(t, c.Client(), "a", []byte("1"))
+	}
+	last, err := c.ClientOf(n).Status(t.Context())
+	require.NoError(t, err)
+	c.Eventually("the others know what it has", func(ctx context.Context) error {
+		all, err := c.Client().Members(ctx)
+		for _, m := range all {
+			if m.ID == n.ID && m.AcknowledgedIndex >= last.AppliedIndex {
+				return err
+			}
+		}
+		return errors.Join(errors.New("they do not"), err)
+	})
+	n.Stop()
+	require.NoError(t, os.Rename(n.Data, n.Data+".new"))
+	require.NoError(t, os.Rename(old, n.Data))
+	n.Start()
+	n.Ended()
+	require.Contains(t, n.Log(), "an older copy of its data directory was put back")
+	require.Contains(t, n.Log(), "join as a new node")
+
+	require.NoError(t, os.Rename(n.Data, old))
+	require.NoError(t, os.Rename(n.Data+".new", n.Data))
+	n.Start()
+	c.Ready(n)
+	c.Check()
+}
