@@ -31,12 +31,19 @@ func (e noted) EventStream() string { return "note/" + e.Name }
 
 var notes = fsm.NewTable[uint64]("test.note")
 
-// registry is that of one node. A note called "differs" has another effect on n3 than on the others: a defect, such as Apply must not have.
+// hung is closed when notes called "hangs" may be applied on n3.
+var hung = make(chan struct{})
+
+// registry is that of one node. A note called "differs" has another effect on n3 than on the others, one called "hangs" takes its time there:
+// defects, such as Apply must not have.
 func registry(node string) *fsm.Registry {
 	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, func(r *fsm.Registry) {
 		fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e noted) error {
 			if e.Name == "differs" && node == "n3" {
 				e.N++
+			}
+			if e.Name == "hangs" && node == "n3" {
+				<-hung
 			}
 			return notes.Put(tx, fsm.K(e.Name), e.N)
 		})

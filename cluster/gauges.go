@@ -17,7 +17,7 @@ type gauges struct {
 const gaugesEvery = 5 * time.Second
 
 // What watchdogs have done, from the start of the process. All are told from the start, so that an alert can see them rise.
-var watchdogs = []string{"members_buried", "replication_restarted", "transfer_stuck"}
+var watchdogs = []string{"members_buried", "replication_restarted", "replication_handed_over"}
 
 func newGauges(tell func(string, float64)) *gauges {
 	g := &gauges{tell: tell, counts: map[string]int{}}

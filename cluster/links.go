@@ -7,8 +7,8 @@ import (
 
 // links are the open connections of a port, by the node at the other end. The zero value has none.
 type links struct {
-	mu     sync.Mutex // guards the rest
-	open   map[*heldConn]string
+	mu     sync.Mutex           // guards the rest
+	open   map[*heldConn]string // node
 	closed bool
 }
 
@@ -16,6 +16,7 @@ type links struct {
 type heldConn struct {
 	net.Conn
 	in    *links
+	proto string
 	ended func() // called when it is closed; nil for nothing
 }
 
@@ -32,8 +33,8 @@ func (c *heldConn) Close() error {
 }
 
 // hold puts a connection on the list; after the port was closed it is closed too.
-func (l *links) hold(c net.Conn, id string, ended func()) *heldConn {
-	held := &heldConn{c, l, ended}
+func (l *links) hold(c net.Conn, id, proto string, ended func()) *heldConn {
+	held := &heldConn{c, l, proto, ended}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -47,19 +48,20 @@ func (l *links) hold(c net.Conn, id string, ended func()) *heldConn {
 	return held
 }
 
-// cut closes the connections of the nodes that which names. When it names "", the one without a name, it names all, and for ever.
-func (l *links) cut(which func(id string) bool) {
+// cut closes the connections of the nodes and protocols that which names. When it names "", the one without a name, it names all, and
+// for ever.
+func (l *links) cut(which func(id, proto string) bool) {
 	for _, c := range l.of(which) {
 		c.Close()
 	}
 }
 
-func (l *links) of(which func(id string) bool) (found []*heldConn) {
+func (l *links) of(which func(id, proto string) bool) (found []*heldConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = l.closed || which("")
+	l.closed = l.closed || which("", "")
 	for c, id := range l.open {
-		if which(id) {
+		if which(id, c.proto) {
 			found = append(found, c)
 		}
 	}

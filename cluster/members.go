@@ -34,6 +34,7 @@ type Status struct {
 	Digests []Point `cbor:"14,keyasint,omitempty"` // of its tables, the latest
 	Unfit   string  `cbor:"15,keyasint,omitempty"` // why it must not serve, empty when it may
 	Yours   uint64  `cbor:"16,keyasint,omitempty"` // index up to which the asking node once had the log
+	Last    uint64  `cbor:"17,keyasint"`           // index up to which it has the log
 }
 
 // Status describes this node.
@@ -43,7 +44,7 @@ func (n *Node) Status() Status {
 	return Status{Node: n.id.Node, State: state[n.raft.State()], Term: n.raft.CurrentTerm(), Applied: n.store.Applied(), Commit: n.raft.CommitIndex(),
 		Sealed: !n.keys.Unsealed(), Version: n.self.Version, Leader: string(leader), LowSpace: n.disk.low(),
 		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster, Agreed: n.agreed(), Readable: Version,
-		Digests: n.digests.latest(), Unfit: reason(n.fit())}
+		Last: n.raft.LastIndex(), Digests: n.digests.latest(), Unfit: reason(n.fit())}
 }
 
 func reason(err error) string {

@@ -47,9 +47,10 @@ type Config struct {
 	Answer   Answer                  // what other members ask for by name; nil: nothing
 	WrapLog  func(LogStore) LogStore // puts faults between Raft and its log, in tests; nil: none
 
-	Digest    time.Duration                    // between two comparisons of the nodes' tables; 0: 10 minutes
-	DeadAfter time.Duration                    // of silence, after which the leader removes a member; 0: never
-	Gauge     func(name string, value float64) // told the figures for monitoring; nil: nobody
+	Digest    time.Duration                          // between two comparisons of the nodes' tables; 0: 10 minutes
+	DeadAfter time.Duration                          // of silence, after which the leader removes a member; 0: never
+	Gauge     func(name string, value float64)       // told the figures for monitoring; nil: nobody
+	WrapRaft  func(peer string, c net.Conn) net.Conn // puts faults between this node and where it sends entries, in tests; nil: none
 }
 
 func (c *Config) snapshotEvery() int64 { return cmp.Or(c.Snapshot, snapshotEvery) }
@@ -147,6 +148,7 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 	if n.port, err = openPort(cfg.Listen, t, n.address, cfg.Log); err != nil {
 		return err
 	}
+	n.port.wrap = cfg.WrapRaft
 	if err := n.refuseTwin(); err != nil {
 		return err
 	}
@@ -324,11 +326,11 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
 		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed,
-		n.compareTables, n.proveTables, n.remember, n.measure} {
+		n.compareTables, n.proveTables, n.remember, n.measure, n.watchApply} {
 		start(f)
 	}
 	start(func(ctx context.Context) error {
-		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests, n.buryDead)
+		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests, n.buryDead, n.watchReplication)
 	})
 	select {
 	case <-ctx.Done():

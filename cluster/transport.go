@@ -39,6 +39,7 @@ type port struct {
 	conns   sync.WaitGroup
 	links   links
 	guests  guests
+	wrap    func(peer string, c net.Conn) net.Conn // of connections on which entries are sent; nil for none
 }
 
 func openPort(listen string, t *trust, a *addresses, log *slog.Logger) (*port, error) {
@@ -114,7 +115,7 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 		id, _ = nodeOf(cs.PeerCertificates[0], p.trust.id.Cluster) // a joiner has none; the others were verified
 	}
 	if cs.NegotiatedProtocol == protoRaft {
-		link := p.links.hold(c, id, func() { p.tellLost(id) })
+		link := p.links.hold(c, id, protoRaft, func() { p.tellLost(id) })
 		select {
 		case p.raft <- link:
 		case <-p.ctx.Done():
@@ -122,7 +123,7 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 		}
 		return
 	}
-	link := p.links.hold(c, id, nil)
+	link := p.links.hold(c, id, cs.NegotiatedProtocol, nil)
 	defer link.Close()
 	handle[cs.NegotiatedProtocol](link, id)
 }
@@ -140,14 +141,14 @@ func (p *port) close() error {
 	p.once.Do(func() {
 		p.end()
 		err = p.listen.Close()
-		p.links.cut(func(string) bool { return true })
+		p.links.cut(func(string, string) bool { return true })
 	})
 	return err
 }
 
 // cutRemoved cuts the connections of nodes that were removed. They may ask again, to be told so.
 func (p *port) cutRemoved() {
-	p.links.cut(func(id string) bool {
+	p.links.cut(func(id, _ string) bool {
 		gone, err := p.trust.removed(id)
 		return err == nil && gone
 	})
@@ -178,7 +179,7 @@ func (p *port) dial(ctx context.Context, proto, id string) (net.Conn, error) {
 		case a := <-attempts:
 			if a.err == nil {
 				go discard(attempts, begun-len(errs)-1)
-				return p.links.hold(a.conn, id, nil), nil
+				return p.links.hold(a.conn, id, proto, nil), nil
 			}
 			errs = append(errs, a.err)
 		case <-silent:
@@ -237,14 +238,18 @@ func (l raftLayer) Dial(id raft.ServerAddress, timeout time.Duration) (net.Conn,
 	if string(id) == l.trust.id.Node {
 		return l.dialSelf(ctx)
 	}
-	return l.dial(ctx, protoRaft, string(id))
+	c, err := l.dial(ctx, protoRaft, string(id))
+	if err == nil && l.wrap != nil {
+		c = l.wrap(string(id), c)
+	}
+	return c, err
 }
 
 // dialSelf connects this node's Raft to itself, for succeed. It does not leave the process: at the port it would be a twin.
 func (l raftLayer) dialSelf(ctx context.Context) (net.Conn, error) {
 	near, far := net.Pipe()
 	self := l.trust.id.Node
-	in, out := l.links.hold(far, self, nil), l.links.hold(near, self, nil)
+	in, out := l.links.hold(far, self, protoRaft, nil), l.links.hold(near, self, protoRaft, nil)
 	select {
 	case l.raft <- in:
 		return out, nil

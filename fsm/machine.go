@@ -51,7 +51,9 @@ func (m machine) applyStep(logs []*raft.Log) []any {
 	responses := make([]any, len(logs))
 	err := m.s.failure.errNow()
 	if err == nil {
+		m.s.stepsBegun.Add(1)
 		err = m.s.applySafely(logs, responses)
+		m.s.stepsEnded.Add(1)
 	}
 	if err != nil {
 		m.s.failure.set(err)

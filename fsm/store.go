@@ -59,8 +59,10 @@ type Store struct {
 	log *slog.Logger
 	opt Options
 
-	applied atomic.Uint64
-	began   atomic.Uint64 // term whose opening entry has been applied
+	applied    atomic.Uint64
+	began      atomic.Uint64 // term whose opening entry has been applied
+	stepsBegun atomic.Uint64 // of applying
+	stepsEnded atomic.Uint64
 
 	mu      sync.Mutex // guards the fields below; never held during I/O but a restore's swap
 	db      *handle

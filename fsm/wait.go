@@ -17,6 +17,14 @@ func (s *Store) Applied() uint64 { return s.applied.Load() }
 // Began returns the latest term whose opening entry has been applied.
 func (s *Store) Began() uint64 { return s.began.Load() }
 
+// Applying returns the number of the step that is under way, 0 for none: for a watchdog, which asks whether it is always the same.
+func (s *Store) Applying() uint64 {
+	if n := s.stepsBegun.Load(); n != s.stepsEnded.Load() {
+		return n
+	}
+	return 0
+}
+
 // Wait returns when index has been applied, with ctx's error when that ends first, and with the failure when the
 // state machine has stopped.
 func (s *Store) Wait(ctx context.Context, index uint64) error {
