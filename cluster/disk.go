@@ -1,12 +1,14 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -14,13 +16,14 @@ import (
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
-// disk watches the space and the pulse of the data directory.
+// disk watches the space and the pulse of the data directory, also where parts of it lie on file systems of their own.
 type disk struct {
 	dir     string
-	reserve int64 // bytes: below it writes are refused
-	ballast int64 // bytes: a file that is given back when a start needs the space
+	reserve int64 // bytes: below it on one of them writes are refused
+	ballast int64 // bytes: a file on each that is given back when a start needs the space
 	log     *slog.Logger
-	free    atomic.Int64
+	free    atomic.Int64 // of the one with the least
+	was     atomic.Bool  // low at the last look
 }
 
 const (
@@ -30,25 +33,70 @@ const (
 
 func newDisk(dir string, reserve, ballast int64, log *slog.Logger) (*disk, error) {
 	d := &disk{dir: dir, reserve: reserve, ballast: ballast, log: log}
-	if err := d.look(); err != nil {
+	volumes, err := d.volumes()
+	if err != nil {
 		return nil, err
 	}
-	if d.free.Load() < ballast/2 {
-		if err := os.Remove(d.ballastFile()); err == nil {
-			log.Warn("ballast given back: the disk is full", "dir", dir)
+	for _, v := range volumes {
+		if v.free >= ballast/2 {
+			continue
+		}
+		if err := os.Remove(v.ballastFile()); err == nil {
+			log.Warn("ballast given back: the disk is full", "dir", v.dir)
 		}
 	}
 	return d, d.look()
 }
 
-func (d *disk) ballastFile() string { return filepath.Join(d.dir, "ballast") }
+// volume is a file system below the data directory.
+type volume struct {
+	dir  string
+	free int64
+}
+
+func (v volume) ballastFile() string { return filepath.Join(v.dir, "ballast") }
+
+// volumes returns the file systems on which the node writes.
+func (d *disk) volumes() (out []volume, err error) {
+	seen := map[uint64]bool{}
+	for _, part := range []string{"", "raft", "tables", "snapshots"} {
+		dir := filepath.Join(d.dir, part)
+		info, err := os.Stat(dir)
+		if errors.Is(err, os.ErrNotExist) && part != "" {
+			continue // not made yet
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		}
+		at, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || seen[at.Dev] {
+			continue
+		}
+		seen[at.Dev] = true
+		var s syscall.Statfs_t
+		if err := syscall.Statfs(dir, &s); err != nil {
+			return nil, fmt.Errorf("look at the disk of %s: %w", dir, err)
+		}
+		out = append(out, volume{dir, int64(s.Bavail) * s.Bsize})
+	}
+	return out, nil
+}
 
 func (d *disk) look() error {
-	var s syscall.Statfs_t
-	if err := syscall.Statfs(d.dir, &s); err != nil {
-		return fmt.Errorf("look at the disk of %s: %w", d.dir, err)
+	volumes, err := d.volumes()
+	if err != nil {
+		return err
 	}
-	d.free.Store(int64(s.Bavail) * s.Bsize)
+	least := slices.MinFunc(volumes, func(a, b volume) int { return cmp.Compare(a.free, b.free) })
+	d.free.Store(least.free)
+	if low := d.low(); low != d.was.Swap(low) {
+		if low {
+			d.log.Warn("the disk's reserve is reached: writes that take space are refused while this node leads or a majority is in the same state",
+				"dir", least.dir, "free", least.free, "reserve", d.reserve)
+		} else {
+			d.log.Info("the disk has space again", "dir", least.dir, "free", least.free)
+		}
+	}
 	return nil
 }
 
@@ -70,17 +118,31 @@ func (d *disk) run(ctx context.Context) error {
 }
 
 func (d *disk) layBallast() error {
-	if d.ballast == 0 || d.free.Load() < d.reserve+2*d.ballast {
+	if d.ballast == 0 {
 		return nil
 	}
-	f, err := os.OpenFile(d.ballastFile(), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	volumes, err := d.volumes()
+	for _, v := range volumes {
+		if v.free >= d.reserve+2*d.ballast {
+			err = errors.Join(err, lay(v.ballastFile(), d.ballast))
+		}
+	}
+	return err
+}
+
+// lay makes a ballast file where there is none; one that could not be filled would give back nothing.
+func lay(path string, bytes int64) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, d.ballast), f.Close())
+	if err = errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, bytes), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 // watchLog ends the node when a write to the Raft log has failed, since a failed fsync is never tried again, or when one has been stuck
