@@ -163,6 +163,7 @@ func aloneWith(t *testing.T, change func(*cluster.Config)) *fixture {
 	require.NoError(t, err)
 	n := f.start(cfg, founding.ID, true)
 	f.eventually("n1 leads", n.Leads)
+	f.commit(n, func(*fsm.View) []fsm.Event { return []fsm.Event{founding.First()} })
 	f.commit(n, func(v *fsm.View) []fsm.Event {
 		e, _, err := n.keys.Found(t.Context(), v, keyring.People{})
 		require.NoError(t, err)

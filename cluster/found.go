@@ -58,6 +58,9 @@ func Found(dir, node string, self Self) (*Founding, error) {
 	return &Founding{ID: id, caKey: der, self: self}, id.keep(c.Raw, api.Raw, id.commit)
 }
 
+// First returns the event that goes before all others: a new cluster begins at the version of its founder's binary.
+func (f *Founding) First() fsm.Event { return VersionRaised{Version: Version} }
+
 // Events returns the cluster's own part of its first entries and forgets the CA's key.
 func (f *Founding) Events(r fsm.Reader, keys Sealer) ([]fsm.Event, error) {
 	defer clear(f.caKey)

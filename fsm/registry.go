@@ -66,6 +66,11 @@ func (r *Registry) UpTo(version uint32) *Registry {
 	return r
 }
 
+// KnownTo returns the events that a binary of a version knows: a founding by it has no others.
+func KnownTo(version uint32, events []Event) []Event {
+	return slices.DeleteFunc(events, func(e Event) bool { return since(e) > version })
+}
+
 // permits refuses an entry that a member could not read.
 func permits(v *View, e *Entry) error {
 	for _, it := range e.items {

@@ -72,11 +72,11 @@ func (tx *Tx) bump(tenant UID, stream string) error {
 	return tx.set(streamKey(tenant, stream), binary.BigEndian.AppendUint64(nil, n+1))
 }
 
+// Version is View.Version.
+func (tx *Tx) Version() uint32 { return max(tx.meta.Version, 1) }
+
 // SetVersion switches formats and behaviour on: for the apply function of the event that raises the cluster's version.
 func (tx *Tx) SetVersion(n uint32) { tx.meta.Version = n }
-
-// Version returns the version of the cluster that the transaction stands at.
-func (tx *Tx) Version() uint32 { return max(tx.meta.Version, 1) }
 
 // putPayload keeps the bytes of a sealed value and its place in the index of its key, if one of ours wraps it.
 func (tx *Tx) putPayload(s Sealed) error {

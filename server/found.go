@@ -21,9 +21,7 @@ func (m *member) found(ctx context.Context, f *cluster.Founding, rootTTL time.Du
 		return nil, nil, err
 	}
 	for _, step := range []func(*fsm.View) ([]fsm.Event, error){
-		func(*fsm.View) ([]fsm.Event, error) {
-			return []fsm.Event{cluster.VersionRaised{Version: cluster.Version}}, nil
-		},
+		func(*fsm.View) ([]fsm.Event, error) { return []fsm.Event{f.First()}, nil },
 		func(v *fsm.View) ([]fsm.Event, error) {
 			events, made, err := m.keys.Found(ctx, v, people)
 			shares = made
@@ -70,7 +68,7 @@ func (m *member) commitFirst(ctx context.Context, step func(*fsm.View) ([]fsm.Ev
 	rand.Read(r.ID[:])
 	_, err := m.cluster.Ledger().Commit(ctx, r, "", func(v *fsm.View, e *fsm.Entry) error {
 		events, err := step(v)
-		e.Add(events...)
+		e.Add(fsm.KnownTo(cluster.Version, events)...)
 		return err
 	})
 	return err
