@@ -29,6 +29,12 @@ type noted struct {
 func (noted) EventType() string     { return "test.note.written" }
 func (e noted) EventStream() string { return "note/" + e.Name }
 
+// bulky is as large as its data.
+type bulky struct{ Data []byte }
+
+func (bulky) EventType() string   { return "test.bulk.written" }
+func (bulky) EventStream() string { return "bulk" }
+
 var notes = fsm.NewTable[uint64]("test.note")
 
 // hung is closed when notes called "hangs" may be applied on n3.
@@ -38,6 +44,7 @@ var hung = make(chan struct{})
 // defects, such as Apply must not have.
 func registry(node string) *fsm.Registry {
 	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, func(r *fsm.Registry) {
+		fsm.On(r, func(*fsm.Tx, fsm.Meta, bulky) error { return nil })
 		fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e noted) error {
 			if e.Name == "differs" && node == "n3" {
 				e.N++

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 )
 
@@ -40,3 +41,11 @@ func (n *Node) FirstLogIndex() uint64 {
 func (n *Node) CheckStored(ctx context.Context) error {
 	return errors.Join(n.store.CheckTables(ctx, func() {}), n.stored.Check(ctx, 0))
 }
+
+// Dial opens a connection for calls to another node's cluster port, beside those that the node itself has.
+func (n *Node) Dial(ctx context.Context, id string) (net.Conn, error) {
+	return n.port.dial(ctx, protoRPC, id)
+}
+
+// LinksEach is how many connections one member may have.
+const LinksEach = linksEach

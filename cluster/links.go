@@ -48,6 +48,19 @@ func (l *links) hold(c net.Conn, id, proto string, ended func()) *heldConn {
 	return held
 }
 
+// many reports whether a node has as many connections as it may; joiners, who have no name, share one allowance.
+func (l *links) many(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, other := range l.open {
+		if other == id {
+			n++
+		}
+	}
+	return n >= linksEach
+}
+
 // cut closes the connections of the nodes and protocols that which names. When it names "", the one without a name, it names all, and
 // for ever.
 func (l *links) cut(which func(id, proto string) bool) {

@@ -198,6 +198,17 @@ func mayRemove(id string, voters []string, alive map[string]bool) error {
 	return nil
 }
 
+// TransferFrom is Transfer for a caller who repeats it: once another than from leads, it has been done, and the answer is who leads.
+func (n *Node) TransferFrom(ctx context.Context, from, to string) (string, error) {
+	if _, err := n.opened(); err != nil {
+		return "", err
+	}
+	if from != "" && from != n.id.Node {
+		return n.id.Node, nil
+	}
+	return n.Transfer(ctx, to)
+}
+
 // Transfer hands leadership to another voter, one that has caught up and unsealed; to is empty for any.
 func (n *Node) Transfer(ctx context.Context, to string) (string, error) {
 	if _, err := n.opened(); err != nil {

@@ -176,7 +176,7 @@ func (n *Node) startRaft(bootstrap bool) error {
 	n.lastSnapshot = base
 	layer := raftLayer{n.port}
 	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: layer, ServerAddressProvider: layer,
-		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 5 * time.Second, Logger: hclogTo(n.log)})
+		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: raftTimeout, Logger: hclogTo(n.log)})
 	cfg := raftConfig(n.id.Node, n.log)
 	if bootstrap {
 		servers := []raft.Server{{ID: cfg.LocalID, Address: raftAddress(n.id.Node, n.self.Cluster)}}
@@ -219,7 +219,7 @@ func raftConfig(id string, log *slog.Logger) *raft.Config {
 	c.LocalID = raft.ServerID(id)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 350*time.Millisecond, 350*time.Millisecond, 300*time.Millisecond
 	c.CommitTimeout = 10 * time.Millisecond
-	c.MaxAppendEntries, c.BatchApplyCh = 16, true
+	c.MaxAppendEntries, c.BatchApplyCh = maxAppend, true
 	c.NoSnapshotRestoreOnStart = true
 	c.ShutdownOnRemove = false
 	c.SnapshotThreshold, c.SnapshotInterval = 1<<40, 24*time.Hour // compact decides
@@ -473,6 +473,10 @@ func (n *Node) keepTables(ctx context.Context) error {
 	}
 	return nil
 }
+
+const maxAppend = 16 // entries in one call
+
+const raftTimeout = 5 * time.Second // of a call between two nodes' Rafts, when little is sent
 
 const progressLooks = 10 // seconds of this process's own time
 

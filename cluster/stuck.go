@@ -29,13 +29,26 @@ func (n *Node) watchReplication(ctx context.Context) error {
 				stuck[id] = &stuckFollower{}
 			}
 			at, silent := n.watch.sightOf(id)
-			if stuck[id].look(at.last.Last, silent, first, committed) {
-				n.unstick(ctx, id, stuck[id])
+			if s := stuck[id]; s.look(at.last.Last, silent, first, committed) && time.Duration(s.looks)*time.Second > n.sending(s.last) {
+				n.unstick(ctx, id, s)
 			}
 		}
 		committed = n.raft.CommitIndex()
 	}
 	return nil
+}
+
+// sending is how long the next entries after an index may be on their way at the pace that patient allows: a follower has them all or none.
+func (n *Node) sending(after uint64) time.Duration {
+	size := int64(0)
+	for i := range uint64(maxAppend) {
+		var l raft.Log
+		if n.logs.GetLog(after+1+i, &l) != nil {
+			break
+		}
+		size += weight(&l)
+	}
+	return time.Duration(2*size) * time.Second / patientPace
 }
 
 func (n *Node) followers() (ids []string) {

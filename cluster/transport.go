@@ -22,6 +22,7 @@ const (
 	maxHandshakes  = 512                    // at a time; what is more is turned away
 	handshakesEach = 32                     // of one address
 	silentLink     = 5 * time.Second        // for how long sent bytes may stay unacknowledged
+	linksEach      = 64                     // open connections with one member, or with all joiners together
 )
 
 // port is the one TCP port between nodes: it accepts for Raft, RPC and join, and dials nodes by their id.
@@ -113,6 +114,11 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 	var id string
 	if len(cs.PeerCertificates) > 0 {
 		id, _ = nodeOf(cs.PeerCertificates[0], p.trust.id.Cluster) // a joiner has none; the others were verified
+	}
+	if p.links.many(id) {
+		p.log.Warn("connection to the cluster port refused", "from", c.RemoteAddr().String(), "member", id, "err", "it has too many")
+		c.Close()
+		return
 	}
 	if cs.NegotiatedProtocol == protoRaft {
 		link := p.links.hold(c, id, protoRaft, func() { p.tellLost(id) })
@@ -242,7 +248,10 @@ func (l raftLayer) Dial(id raft.ServerAddress, timeout time.Duration) (net.Conn,
 	if err == nil && l.wrap != nil {
 		c = l.wrap(string(id), c)
 	}
-	return c, err
+	if err != nil {
+		return nil, err
+	}
+	return &patient{Conn: c}, nil
 }
 
 // dialSelf connects this node's Raft to itself, for succeed. It does not leave the process: at the port it would be a twin.

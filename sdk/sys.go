@@ -104,11 +104,29 @@ func (c *Client) CreateJoinToken(ctx context.Context, node string) (t JoinToken,
 	return t, err
 }
 
-// Transfer hands leadership to a node ("": the leader chooses) and returns the new leader's id.
+// Transfer hands leadership to a node ("": the leader chooses) and returns the new leader's id. Without a node it first asks who leads, so
+// that a repetition after a lost answer does not hand over twice.
 func (c *Client) Transfer(ctx context.Context, to string) (string, error) {
+	from := ""
+	if to == "" {
+		s, err := c.Status(ctx)
+		if err == nil && s.Leader == nil {
+			err = &Error{Kind: NotDone, Detail: "no leader is known: nothing was done, try again"}
+		}
+		if err != nil {
+			return "", err
+		}
+		from = s.Leader.ID
+	}
+	return c.TransferFrom(ctx, from, to)
+}
+
+// TransferFrom is Transfer for a node that must not lead any more: if it does not, nothing is done.
+func (c *Client) TransferFrom(ctx context.Context, from, to string) (string, error) {
 	body := struct {
-		To string `json:"to,omitempty"`
-	}{to}
+		To   string `json:"to,omitempty"`
+		From string `json:"from,omitempty"`
+	}{to, from}
 	var out struct {
 		Leader string `json:"leader"`
 	}

@@ -104,6 +104,6 @@ func (a adapter) JoinToken(ctx context.Context, r fsm.Request, node, idempotency
 	return api.JoinToken(t), err
 }
 
-func (a adapter) Transfer(ctx context.Context, to string) (string, error) {
-	return a.m.cluster.Transfer(ctx, to)
+func (a adapter) Transfer(ctx context.Context, from, to string) (string, error) {
+	return a.m.cluster.TransferFrom(ctx, from, to)
 }

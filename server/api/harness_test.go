@@ -163,7 +163,7 @@ func (f *fakeCluster) Ask(ctx context.Context, _, name string, body []byte) ([]b
 	return out, err
 }
 
-func (f *fakeCluster) Transfer(_ context.Context, to string) (string, error) { return "n2", nil }
+func (f *fakeCluster) Transfer(_ context.Context, _, to string) (string, error) { return "n2", nil }
 
 // bench is a node of one with its API.
 type bench struct {

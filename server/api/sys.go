@@ -91,8 +91,9 @@ type JoinToken struct {
 type Operator interface {
 	// JoinToken commits through the ledger; its answer is sealed under the idempotency key too.
 	JoinToken(ctx context.Context, r fsm.Request, node, idempotencyKey string) (JoinToken, error)
-	// Transfer hands leadership to a node, to any that is fit when to is empty, and returns the new leader's id.
-	Transfer(ctx context.Context, to string) (string, error)
+	// Transfer hands leadership to a node, to any that is fit when to is empty, and returns the new leader's id. When from is given and leads
+	// no more, there is nothing to do.
+	Transfer(ctx context.Context, from, to string) (string, error)
 }
 
 // readStatus shows more to whoever sends a token that is alive, if this node can tell.
@@ -168,7 +169,8 @@ func createJoinToken(c *call) (any, error) {
 }
 
 type transferBody struct {
-	To string `json:"to" doc:"a node id; nothing: any that is fit"`
+	To   string `json:"to" doc:"a node id; nothing: any that is fit"`
+	From string `json:"from" doc:"the node that must not lead any more; if it does not, nothing is done: for who repeats the call"`
 }
 
 type transferAnswer struct {
@@ -176,7 +178,7 @@ type transferAnswer struct {
 }
 
 func transferLeader(c *call) (any, error) {
-	leader, err := c.api.opt.Operator.Transfer(c.ctx, c.body.(*transferBody).To)
+	leader, err := c.api.opt.Operator.Transfer(c.ctx, c.body.(*transferBody).From, c.body.(*transferBody).To)
 	return transferAnswer{leader}, err
 }
 
