@@ -17,6 +17,7 @@ import (
 
 // Keys is what the cluster needs of the keyring: its own secrets sealed, and the proof that a node has unsealed.
 type Keys interface {
+	Sealer
 	Unsealed() bool
 	Open(r fsm.Reader, b fsm.Binding, s fsm.Sealed) ([]byte, error)
 	Prove(nonce, context []byte) ([32]byte, error)
@@ -24,11 +25,8 @@ type Keys interface {
 	OpenAnswer(r fsm.Reader, b fsm.Binding, idempotencyKey string, s fsm.Sealed) ([]byte, error)
 }
 
-// Bindings of the cluster's own sealed values.
-var (
-	caKeyBinding  = fsm.Binding{Tenant: fsm.RootTenant, Feature: "cluster", Field: "ca-key", Path: "ca", Version: 1}
-	gossipBinding = fsm.Binding{Tenant: fsm.RootTenant, Feature: "cluster", Field: "gossip-key", Path: "gossip", Version: 1}
-)
+// caKeyBinding binds the CA's private key.
+var caKeyBinding = fsm.Binding{Tenant: fsm.RootTenant, Feature: "cluster", Field: "ca-key", Path: "ca", Version: 1}
 
 // certificates holds the node's two certificates and renews them.
 type certificates struct {

@@ -49,3 +49,6 @@ func (n *Node) Dial(ctx context.Context, id string) (net.Conn, error) {
 
 // LinksEach is how many connections one member may have.
 const LinksEach = linksEach
+
+// GossipMembers returns how many members this node sees in gossip.
+func (n *Node) GossipMembers() int { return int(n.gossipMembers.Load()) }

@@ -71,7 +71,7 @@ func (f *Founding) Events(r fsm.Reader, keys Sealer) ([]fsm.Event, error) {
 	gossip := make([]byte, 32)
 	defer clear(gossip)
 	rand.Read(gossip)
-	gossipKey, err := keys.Seal(r, gossipBinding, gossip)
+	gossipKey, err := keys.Seal(r, gossipBinding(1), gossip)
 	if err != nil {
 		return nil, fmt.Errorf("seal the gossip key: %w", err)
 	}

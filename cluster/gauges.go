@@ -61,7 +61,7 @@ func (n *Node) measureOnce() {
 	}
 	for name, v := range map[string]float64{"voters": float64(voters), "voters_well": float64(well), "failure_tolerance": float64(tolerance),
 		"quarantined": one(n.quarantined.Load() != nil), "unfit": one(n.fit() != nil), "leads": one(n.Leads()), "applied_index": float64(n.store.Applied()),
-		"digest_index": float64(compared), "version": float64(n.agreed()), "disk_free_bytes": float64(n.disk.free.Load()), "disk_low": one(n.disk.low()),
+		"digest_index": float64(compared), "gossip_members": float64(n.gossipMembers.Load()), "gossip_key_version": float64(n.gossipUses.Load()), "version": float64(n.agreed()), "disk_free_bytes": float64(n.disk.free.Load()), "disk_low": one(n.disk.low()),
 		"state_age_seconds": n.Age().Seconds(), "certificate_expires_seconds": time.Until(n.certs.node.Load().Leaf.NotAfter).Seconds()} {
 		n.gauges.tell(name, v)
 	}

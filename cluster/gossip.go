@@ -26,7 +26,10 @@ type hint struct {
 	Applied uint64 `cbor:"6,keyasint"`
 }
 
-const gossipEvery = 5 * time.Second
+const (
+	gossipEvery = time.Second
+	gossipLooks = 5 // between two at which a node spreads what it is
+)
 
 // gossip keeps this node in the encrypted gossip of its cluster. It starts once the node has unsealed, since the key is
 // sealed state, and its failures never end the node.
@@ -34,17 +37,16 @@ func (n *Node) gossip(ctx context.Context) error {
 	if n.cfg.Gossip == "" {
 		return nil
 	}
-	var list *memberlist.Memberlist
+	g := gossiped{ring: ring{have: map[uint64][]byte{}}}
 	defer func() {
-		if list != nil {
-			if err := list.Shutdown(); err != nil {
+		if g.list != nil {
+			if err := g.list.Shutdown(); err != nil {
 				n.log.Warn("gossip not ended", "err", err)
 			}
 		}
 	}()
-	for ctx.Err() == nil {
-		err := n.gossipOnce(&list)
-		if err != nil {
+	for look := 0; ctx.Err() == nil; look++ {
+		if err := n.gossipOnce(&g, look%gossipLooks == 0); err != nil {
 			n.log.Debug("gossip is not complete", "err", err)
 		}
 		pause(ctx, gossipEvery)
@@ -52,24 +54,38 @@ func (n *Node) gossip(ctx context.Context) error {
 	return nil
 }
 
-func (n *Node) gossipOnce(list **memberlist.Memberlist) error {
+// gossiped is what the goroutine of gossip keeps.
+type gossiped struct {
+	ring ring
+	list *memberlist.Memberlist // nil before the first key is there
+}
+
+// gossipOnce keeps the keys as the state says, and now and then spreads what the node is and looks for others.
+func (n *Node) gossipOnce(g *gossiped, spread bool) error {
 	if !n.keys.Unsealed() {
 		return nil
 	}
-	if *list == nil {
-		l, err := n.openGossip()
+	if err := g.ring.follow(n); err != nil {
+		return err
+	}
+	if g.list == nil {
+		l, err := n.openGossip(g.ring.keys)
 		if err != nil {
 			return err
 		}
-		*list = l
+		g.list, spread = l, true
 	}
-	if err := (*list).UpdateNode(time.Second); err != nil {
-		return fmt.Errorf("spread metadata: %w", err)
-	}
-	if (*list).NumMembers() > 1 {
+	n.gossipMembers.Store(int64(g.list.NumMembers()))
+	if !spread {
 		return nil
 	}
-	_, err := (*list).Join(n.gossipPeers())
+	if err := g.list.UpdateNode(time.Second); err != nil {
+		return fmt.Errorf("spread metadata: %w", err)
+	}
+	if g.list.NumMembers() > 1 {
+		return nil
+	}
+	_, err := g.list.Join(n.gossipPeers())
 	return err
 }
 
@@ -89,17 +105,13 @@ func (n *Node) gossipPeers() []string {
 	return out
 }
 
-func (n *Node) openGossip() (*memberlist.Memberlist, error) {
-	key, err := n.gossipKey()
-	if err != nil {
-		return nil, err
-	}
+func (n *Node) openGossip(keys *memberlist.Keyring) (*memberlist.Memberlist, error) {
 	host, port, err := splitPort(n.cfg.Gossip)
 	if err != nil {
 		return nil, err
 	}
 	c := memberlist.DefaultLANConfig()
-	c.Name, c.Label, c.SecretKey = n.id.Node, n.id.Cluster.String(), key
+	c.Name, c.Label, c.Keyring = n.id.Node, n.id.Cluster.String(), keys
 	c.BindAddr, c.BindPort = host, port
 	if host, port, err := splitPort(n.self.Gossip); err == nil {
 		c.AdvertiseAddr, c.AdvertisePort = host, port
@@ -108,19 +120,6 @@ func (n *Node) openGossip() (*memberlist.Memberlist, error) {
 	c.Delegate, c.Events = gossiper{n}, gossiper{n}
 	c.Logger = log.New(slogWriter{n.log}, "", 0)
 	return memberlist.Create(c)
-}
-
-func (n *Node) gossipKey() ([]byte, error) {
-	v, err := n.store.View()
-	if err != nil {
-		return nil, err
-	}
-	defer v.Close()
-	row, found, err := genesis(v)
-	if err != nil || !found {
-		return nil, fmt.Errorf("the gossip key is not here yet: %w", err)
-	}
-	return n.keys.Open(v, gossipBinding, row.Founded.GossipKey)
 }
 
 func splitPort(addr string) (string, int, error) {

@@ -35,6 +35,9 @@ type Status struct {
 	Unfit   string  `cbor:"15,keyasint,omitempty"` // why it must not serve, empty when it may
 	Yours   uint64  `cbor:"16,keyasint,omitempty"` // index up to which the asking node once had the log
 	Last    uint64  `cbor:"17,keyasint"`           // index up to which it has the log
+
+	GossipHas  uint64 `cbor:"18,keyasint,omitempty"` // newest gossip key that it reads with, 0 when it does not gossip
+	GossipUses uint64 `cbor:"19,keyasint,omitempty"` // that it writes with
 }
 
 // Status describes this node.
@@ -44,7 +47,7 @@ func (n *Node) Status() Status {
 	return Status{Node: n.id.Node, State: state[n.raft.State()], Term: n.raft.CurrentTerm(), Applied: n.store.Applied(), Commit: n.raft.CommitIndex(),
 		Sealed: !n.keys.Unsealed(), Version: n.self.Version, Leader: string(leader), LowSpace: n.disk.low(),
 		Expires: n.certs.node.Load().Leaf.NotAfter.Unix(), Address: n.self.Cluster, Agreed: n.agreed(), Readable: Version,
-		Last: n.raft.LastIndex(), Digests: n.digests.latest(), Unfit: reason(n.fit())}
+		Last: n.raft.LastIndex(), GossipHas: n.gossipHas.Load(), GossipUses: n.gossipUses.Load(), Digests: n.digests.latest(), Unfit: reason(n.fit())}
 }
 
 func reason(err error) string {

@@ -96,6 +96,9 @@ type Node struct {
 	verified    atomic.Bool            // the tables were stopped in order or found to be a majority's
 	quarantined atomic.Pointer[string] // why this node serves nobody; nil when it may
 
+	gossipHas, gossipUses atomic.Uint64 // versions of the gossip key
+	gossipMembers         atomic.Int64  // that this node sees in gossip, itself too
+
 	tight        atomic.Bool   // a majority's disks are low
 	lastSnapshot uint64        // compact's own
 	yielded      time.Duration // shapeMembers' own: uptime of its last attempt to hand over
@@ -330,7 +333,7 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 		start(f)
 	}
 	start(func(ctx context.Context) error {
-		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests, n.buryDead, n.watchReplication)
+		return n.WhileLeader(ctx, n.shapeMembers, n.watchSpace, n.watchClock, n.markDigests, n.buryDead, n.watchReplication, n.stepGossip)
 	})
 	select {
 	case <-ctx.Done():

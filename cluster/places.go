@@ -13,7 +13,7 @@ func Places(r fsm.Reader, visit func(fsm.Binding, fsm.Sealed) error) error {
 	if err := visit(caKeyBinding, row.Founded.CAKey); err != nil {
 		return err
 	}
-	return visit(gossipBinding, row.Founded.GossipKey)
+	return visit(gossipBinding(1), row.Founded.GossipKey)
 }
 
 // MemberIDs returns the ids of the members.

@@ -44,6 +44,10 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 		fsmtest.Entry(fsm.RootTenant, Announced{moved}),
 		fsmtest.Entry(fsm.RootTenant, Removed{"n3"}),
 		fsmtest.Entry(fsm.RootTenant, VersionRaised{2}),
+		fsmtest.Entry(fsm.RootTenant, GossipKeyMade{2, projectedSealed(t, "second gossip key")}),
+		fsmtest.Entry(fsm.RootTenant, GossipKeyTaken{2}),
+		fsmtest.Entry(fsm.RootTenant, GossipKeysRetired{2}),
+		fsmtest.Entry(fsm.RootTenant, GossipKeyMade{3, projectedSealed(t, "third gossip key")}),
 	}
 	for n := byte(20); n < 26; n++ { // issued more than a day ago
 		entries = append(entries, projectedToken(t, n, old.Add(-time.Duration(n)*time.Minute)))
@@ -66,6 +70,18 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, there, "the CA's key")
 	require.Equal(t, projectedSealed(t, "CA key").Bytes(), key.Bytes())
+
+	gossip, err := gossipRowOf(v)
+	require.NoError(t, err)
+	require.Equal(t, gossipRow{Oldest: 2, Primary: 2, Newest: 3}, gossip)
+	_, there, err = fsm.Load(v, row.Founded.GossipKey)
+	require.NoError(t, err)
+	require.False(t, there, "the first gossip key is destroyed")
+	second, err := sealedGossipKey(v, 2)
+	require.NoError(t, err)
+	_, there, err = fsm.Load(v, second)
+	require.NoError(t, err)
+	require.True(t, there, "the second is written with")
 
 	held := map[byte]joinRow{}
 	require.NoError(t, joins.Scan(v, fsm.Span{}, func(k fsm.Key, j joinRow) (bool, error) {

@@ -42,6 +42,7 @@ func Register(r *fsm.Registry) {
 		return founded.Put(tx, fsm.K(), foundedRow{Founded: e, Version: tx.Version()})
 	})
 	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e Announced) error { return members.Put(tx, fsm.K(e.Member.ID), e.Member) })
+	registerGossip(r)
 	fsm.On(r, applyTokenIssued)
 	fsm.On(r, applyGranted)
 	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Removed) error {

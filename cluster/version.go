@@ -4,7 +4,7 @@ package cluster
 // member has announced that it reads it; a binary below the cluster's version does not start.
 //
 //	1  the beginning
-//	2  places of sealed values in the index of keys; rotation of keys, several seals
+//	2  places of sealed values in the index of keys; rotation of keys, the gossip key's too; several seals; comparison of tables
 //
 // What comes with a version says so by fsm.Newer. Before Version is raised, a data directory of the old one goes into
 // test/upgrade/testdata.

@@ -34,7 +34,7 @@ func TestRoutes(t *testing.T) {
 		"DELETE /api/v1/tenants/t":             func(ctx context.Context, c *Client) error { return c.DeleteTenant(ctx, "t") },
 		"DELETE /api/v1/sys/members/n2":        func(ctx context.Context, c *Client) error { return c.RemoveMember(ctx, "n2") },
 		"POST /api/v1/sys/join-tokens":         func(ctx context.Context, c *Client) error { _, err := c.CreateJoinToken(ctx, "n2"); return err },
-		"POST /api/v1/sys/transfer":            func(ctx context.Context, c *Client) error { _, err := c.Transfer(ctx, ""); return err },
+		"POST /api/v1/sys/transfer":            func(ctx context.Context, c *Client) error { _, err := c.TransferFrom(ctx, "n1", ""); return err },
 		"GET /api/v1/secrets/store/a?expand=true": func(ctx context.Context, c *Client) error {
 			_, err := c.Get(ctx, "a", GetOptions{Expand: true})
 			return err
@@ -75,6 +75,7 @@ func TestRoutes(t *testing.T) {
 		"GET /api/v1/sys/rotate":               func(ctx context.Context, c *Client) error { _, err := c.Rotations(ctx); return err },
 		"GET /api/v1/sys/status":               func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
 		"GET /api/v1/sys/autopilot":            func(ctx context.Context, c *Client) error { _, err := c.Autopilot(ctx); return err },
+		"POST /api/v1/sys/rotate/gossip":       func(ctx context.Context, c *Client) error { _, err := c.RotateGossip(ctx); return err },
 		"GET /api/v1/sys/members":              func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
 		"GET /api/v1/sys/digest":               func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
 		"GET /api/v1/sys/openapi.json":         func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },

@@ -134,6 +134,15 @@ func (c *Client) TransferFrom(ctx context.Context, from, to string) (string, err
 	return out.Leader, err
 }
 
+// RotateGossip makes a new key for the gossip between nodes and returns its version. They take it into use within moments.
+func (c *Client) RotateGossip(ctx context.Context) (uint64, error) {
+	var out struct {
+		Version uint64 `json:"version"`
+	}
+	err := c.do(ctx, request{method: http.MethodPost, path: api + "/sys/rotate/gossip", body: struct{}{}, kind: mutates}, &out)
+	return out.Version, err
+}
+
 // Digest is the digest of a node's tables at an index: equal on all nodes at the same index.
 type Digest struct {
 	Node   string `json:"node"`

@@ -104,6 +104,11 @@ func (a adapter) JoinToken(ctx context.Context, r fsm.Request, node, idempotency
 	return api.JoinToken(t), err
 }
 
+// RotateGossip implements api.Operator.
+func (a adapter) RotateGossip(ctx context.Context, r fsm.Request) (uint64, error) {
+	return a.m.cluster.RotateGossip(ctx, r)
+}
+
 func (a adapter) Transfer(ctx context.Context, from, to string) (string, error) {
 	return a.m.cluster.TransferFrom(ctx, from, to)
 }

@@ -224,7 +224,7 @@ func (a *app) sealRetry() *cobra.Command {
 }
 
 func (a *app) operatorRotate() *cobra.Command {
-	return group("rotate", "Rotate keys while the cluster serves", a.rotateRoot(), a.rotateTenant(), a.rotateStatus())
+	return group("rotate", "Rotate keys while the cluster serves", a.rotateRoot(), a.rotateTenant(), a.rotateGossip(), a.rotateStatus())
 }
 
 func (a *app) rotateRoot() *cobra.Command {

@@ -163,6 +163,9 @@ func (f *fakeCluster) Ask(ctx context.Context, _, name string, body []byte) ([]b
 	return out, err
 }
 
+func (f *fakeCluster) RotateGossip(ctx context.Context, r fsm.Request) (uint64, error) {
+	return 2, f.touch(ctx, r, "gossip")
+}
 func (f *fakeCluster) Transfer(_ context.Context, _, to string) (string, error) { return "n2", nil }
 
 // bench is a node of one with its API.

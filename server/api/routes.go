@@ -172,6 +172,9 @@ func clusterRoutes() []*route {
 		{name: "sys.rotate.tenant", method: http.MethodPost, pattern: "/sys/rotate/tenants/{name}", kind: write, surface: operator, handle: rotateTenant, global: true,
 			summary: "Make a new key for a tenant.", needs: []need{may("sys/rotate", rbac.Write), may("sys/rotate", rbac.Sudo)},
 			limit: smallBody, request: of[nothing](), response: of[rotationAnswer]()},
+		{name: "sys.rotate.gossip", method: http.MethodPost, pattern: "/sys/rotate/gossip", kind: write, surface: operator, handle: rotateGossip, global: true,
+			summary: "Make a new key for the gossip between nodes.", needs: []need{may("sys/rotate", rbac.Write), may("sys/rotate", rbac.Sudo)},
+			limit: smallBody, request: of[nothing](), response: of[gossipAnswer]()},
 		{name: "sys.digest", method: http.MethodGet, pattern: "/sys/digest", kind: read, surface: bulk, handle: readDigest, long: true, global: true,
 			summary: "Digest of the replicated state on this node.", needs: []need{may("sys/digest", rbac.Read)}, response: of[digestAnswer]()},
 	}

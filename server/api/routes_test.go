@@ -69,6 +69,7 @@ var samples = map[string]sample{
 	"sys.status":             {"/sys/status", "", nil, nil},
 	"sys.openapi":            {"/sys/openapi.json", "", nil, nil},
 	"sys.members":            {"/sys/members", "", nil, nil},
+	"sys.rotate.gossip":      {"/sys/rotate/gossip", "{}", nil, nil},
 	"sys.autopilot":          {"/sys/autopilot", "", nil, nil},
 	"sys.members.remove":     {"/sys/members/n2", "", map[string]string{"id": "n2"}, nil},
 	"sys.join-tokens.create": {"/sys/join-tokens", `{"node":"n3"}`, nil, nil},

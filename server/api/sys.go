@@ -94,6 +94,8 @@ type Operator interface {
 	// Transfer hands leadership to a node, to any that is fit when to is empty, and returns the new leader's id. When from is given and leads
 	// no more, there is nothing to do.
 	Transfer(ctx context.Context, from, to string) (string, error)
+	// RotateGossip commits the next gossip key through the ledger and returns its version.
+	RotateGossip(ctx context.Context, r fsm.Request) (uint64, error)
 }
 
 // readStatus shows more to whoever sends a token that is alive, if this node can tell.

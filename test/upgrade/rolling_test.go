@@ -29,10 +29,13 @@ func TestARollingUpgrade(t *testing.T) {
 		load.goesOn(c)
 		if i < 2 {
 			requireVersions(t, c, cluster.Version-1)
+			requireNotYet(t, c)
 		}
 	}
 	agreedOn(c, cluster.Version)
 	load.end(t)
+	_, err := c.Client().RotateGossip(t.Context())
+	require.NoError(t, err)
 
 	back := c.Follower()
 	back.Stop()
@@ -82,6 +85,17 @@ func requireVersions(t *testing.T, c *harness.Cluster, version uint32) {
 		require.NoError(t, err)
 		require.Equal(t, version, s.ClusterVersion, "%s, which reads %d", n.ID, s.ReadableVersion)
 	}
+}
+
+// requireNotYet asks for something that the previous version may not know: it is not done while a node runs that.
+func requireNotYet(t *testing.T, c *harness.Cluster) {
+	if (cluster.GossipKeyMade{}).Since() < cluster.Version {
+		return // it has become old
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	_, err := c.Client().RotateGossip(ctx)
+	require.ErrorContains(t, err, fmt.Sprintf("needs version %d of the cluster", cluster.Version))
 }
 
 // load writes and reads one secret through all nodes for as long as it runs, and fails the test at the first refusal.
