@@ -155,8 +155,11 @@ func (n *Node) renew() error {
 	if err != nil {
 		return err
 	}
-	n.certs.node.Store(fresh.node.Load())
+	old := n.certs.node.Swap(fresh.node.Load())
 	n.certs.api.Store(fresh.api.Load())
+	if outOfTime(old.Leaf.NotBefore, old.Leaf.NotAfter) { // what was connected with it is good for little
+		n.port.links.cut(func(_, proto string) bool { return proto == protoRPC })
+	}
 	n.log.Info("certificates renewed", "until", node.NotAfter)
 	return nil
 }

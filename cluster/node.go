@@ -412,6 +412,8 @@ func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string
 				c.Close()
 			case gone:
 				serveRPC(ctx, c, peer, farewell, smallFrame)
+			case expired(c):
+				serveRPC(ctx, c, peer, restricted(calls), maxFrame)
 			default:
 				serveRPC(ctx, c, peer, calls, maxFrame)
 			}

@@ -185,6 +185,7 @@ const redialAfter = 50 * time.Millisecond
 
 type link struct {
 	conn    net.Conn
+	expired bool       // the peer's certificate is out of its time
 	wmu     sync.Mutex // guards w
 	w       *bufio.Writer
 	heard   atomic.Int64 // uptime at which something came last
@@ -212,6 +213,9 @@ func (c *client) call(ctx context.Context, m method, in, out any) error {
 	l, err := c.connect(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUnsent, err)
+	}
+	if err := l.mayCall(m, c.id); err != nil {
+		return err
 	}
 	n := c.next.Add(1)
 	ready, err := l.register(n)
@@ -296,7 +300,7 @@ func (c *client) redial(at *attempt) {
 	if err != nil {
 		return
 	}
-	c.link = &link{conn: conn, w: bufio.NewWriterSize(conn, 64<<10), pending: map[uint64]chan answer{}}
+	c.link = &link{conn: conn, expired: expired(conn), w: bufio.NewWriterSize(conn, 64<<10), pending: map[uint64]chan answer{}}
 	if c.closed {
 		c.link.fail(net.ErrClosed)
 	}

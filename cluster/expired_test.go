@@ -1,0 +1,44 @@
+package cluster_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// TestAnExpiredCertificateIsGoodForRaftOnly: the member goes on receiving what is committed, and nothing is forwarded by it or to it before
+// it has renewed its certificate.
+func TestAnExpiredCertificateIsGoodForRaftOnly(t *testing.T) {
+	t.Parallel()
+	f := found(t)
+	f.lead("n1")
+	n1, n2 := f.nodes["n1"], f.nodes["n2"]
+	request := cluster.Request{Method: "PUT", URI: "/x", Header: http.Header{}}
+	forwards := func(n *node) error {
+		_, err := n.Forward(t.Context(), request)
+		return err
+	}
+	require.NoError(t, forwards(n2))
+
+	require.NoError(t, n2.Expire())
+	err := forwards(n2)
+	require.True(t, fault.Is(err, fault.NotDone), "%v", err)
+	require.ErrorContains(t, err, "certificate of node n2 has expired")
+	f.commit(n1, func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"a", 1}} })
+	f.eventually("n2 has it", func() bool { return n2.Store().Applied() >= n1.Store().Applied() })
+	require.NoError(t, n2.Renew())
+	f.eventually("n2 forwards", func() bool { return forwards(n2) == nil })
+
+	require.NoError(t, n1.Expire()) // the leader's
+	err = forwards(n2)
+	require.True(t, fault.Is(err, fault.NotDone), "%v", err)
+	require.ErrorContains(t, err, "cannot be reached")
+	f.agrees(5)
+	require.NoError(t, n1.Renew())
+	f.eventually("n2 forwards again", func() bool { return forwards(n2) == nil })
+}
