@@ -85,6 +85,8 @@ func (a *acknowledged) keep(dir string) error {
 // remember asks the others how far they have the log, and what they remember of this node.
 func (n *Node) remember(ctx context.Context) error {
 	for look := 1; ctx.Err() == nil; look++ {
+		mine := n.Status()
+		n.watch.saw(n.id.Node, mine, n.problemOf(mine))
 		if err := n.compareMemories(ctx, n.others(), n.raft.LastIndex()); err != nil {
 			return err
 		}

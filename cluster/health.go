@@ -81,9 +81,6 @@ func (n *Node) problemOf(s Status) string {
 
 // HealthOf returns what this node has seen of a member, of itself too.
 func (n *Node) HealthOf(id string) Health {
-	if id == n.id.Node {
-		n.watch.saw(id, n.Status(), n.problemOf(n.Status()))
-	}
 	at, silent := n.watch.sightOf(id)
 	h := Health{LastContact: silent, Heard: at.heard > 0, Acknowledged: n.acked.of(id)}
 	if applied := n.store.Applied(); at.last.Applied < applied {
