@@ -140,6 +140,7 @@ type collector struct {
 	bindings [][]byte
 	seen     map[[32]byte]bool
 	missing  bool
+	refs     bool // digests are enough
 }
 
 var sealedType = reflect.TypeFor[Sealed]()
@@ -177,6 +178,9 @@ func (c *collector) walk(v reflect.Value) {
 func (c *collector) add(s Sealed) {
 	switch {
 	case s.IsZero() || c.seen[s.digest]:
+	case !s.Loaded() && c.refs:
+		c.seen[s.digest] = true
+		c.digests = append(c.digests, s.digest)
 	case !s.Loaded():
 		c.missing = true
 	default:

@@ -21,6 +21,7 @@ func Builtin(r *Registry) {
 	On(r, func(*Tx, Meta, TermBegan) error { return nil })
 	On(r, func(*Tx, Meta, DigestAsked) error { return nil })
 	On(r, applySwept)
+	On(r, applyRestored)
 }
 
 // machine is the Store as Raft sees it. All its methods but Persist run on Raft's one apply goroutine.
@@ -146,6 +147,7 @@ func (s *Store) advance(m meta, logs []*raft.Log) {
 			s.began.Store(l.Term)
 		}
 	}
+	s.epoch.Store(m.epoch())
 	s.applied.Store(m.Index)
 	s.wake()
 }

@@ -136,7 +136,10 @@ func (o *snapshotWriter) close() error {
 func readSnapshot(r io.Reader, pair func(k, v []byte) error) error {
 	in := bufio.NewReaderSize(r, frameTarget)
 	magic := make([]byte, len(snapshotMagic))
-	if _, err := io.ReadFull(in, magic); err != nil || string(magic) != snapshotMagic {
+	if _, err := io.ReadFull(in, magic); err != nil {
+		return cutShort(err)
+	}
+	if string(magic) != snapshotMagic {
 		return broken("it does not begin as one")
 	}
 	sum, pairs := sha256.New(), uint64(0)
@@ -168,7 +171,7 @@ func readSnapshot(r io.Reader, pair func(k, v []byte) error) error {
 func readFrame(in io.Reader) (frame []byte, last bool, err error) {
 	var head [8]byte
 	if _, err := io.ReadFull(in, head[:]); err != nil {
-		return nil, false, broken("it is cut short")
+		return nil, false, cutShort(err)
 	}
 	n := binary.BigEndian.Uint32(head[:])
 	if n == 0 && head == [8]byte{} {
@@ -179,7 +182,7 @@ func readFrame(in io.Reader) (frame []byte, last bool, err error) {
 	}
 	frame = make([]byte, n)
 	if _, err := io.ReadFull(in, frame); err != nil {
-		return nil, false, broken("it is cut short")
+		return nil, false, cutShort(err)
 	}
 	if crc32.Checksum(frame, castagnoli) != binary.BigEndian.Uint32(head[4:]) {
 		return nil, false, broken("a frame's checksum differs")
@@ -190,15 +193,18 @@ func readFrame(in io.Reader) (frame []byte, last bool, err error) {
 func checkTrailer(in io.Reader, pairs uint64, sum []byte) error {
 	var tail [40]byte
 	if _, err := io.ReadFull(in, tail[:]); err != nil {
-		return broken("it is cut short")
+		return cutShort(err)
 	}
 	if binary.BigEndian.Uint64(tail[:]) != pairs || string(tail[8:]) != string(sum) {
 		return broken("its trailer differs from its content")
 	}
-	if _, err := io.ReadFull(in, tail[:1]); !errors.Is(err, io.EOF) {
-		return broken("something follows its trailer")
+	switch _, err := io.ReadFull(in, tail[:1]); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return cutShort(err)
 	}
-	return nil
+	return broken("something follows its trailer")
 }
 
 func cutField(b []byte) (field, rest []byte, err error) {
@@ -207,6 +213,14 @@ func cutField(b []byte) (field, rest []byte, err error) {
 		return nil, nil, broken("a pair is cut short")
 	}
 	return b[w : w+int(n)], b[w+int(n):], nil
+}
+
+// cutShort names a snapshot that ends too early. Any other error is what it was read from: a disk, or a backup that knows better what is wrong.
+func cutShort(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return broken("it is cut short")
+	}
+	return fmt.Errorf("read the snapshot: %w", err)
 }
 
 func broken(why string) error { return fault.New(fault.Corrupt, "the snapshot is damaged: %s", why) }

@@ -44,6 +44,7 @@ type meta struct {
 	Head  [32]byte `cbor:"5,keyasint"` // hash of the last record
 
 	Version uint32 `cbor:"6,keyasint,omitempty"` // of the cluster: which formats and behaviour are on; 0 before it was first raised
+	Epoch   uint32 `cbor:"7,keyasint,omitempty"` // of the cluster's history; 0 stands for the first
 }
 
 // Options tune a Store. The zero value is fit for tests.
@@ -60,6 +61,7 @@ type Store struct {
 	opt Options
 
 	applied    atomic.Uint64
+	epoch      atomic.Uint32
 	began      atomic.Uint64 // term whose opening entry has been applied
 	stepsBegun atomic.Uint64 // of applying
 	stepsEnded atomic.Uint64
@@ -114,6 +116,7 @@ func (s *Store) loadMeta() error {
 	}
 	defer v.Close()
 	s.applied.Store(v.meta.Index)
+	s.epoch.Store(v.meta.epoch())
 	return nil
 }
 

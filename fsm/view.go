@@ -14,6 +14,7 @@ import (
 type Reader interface {
 	get(key []byte) (value []byte, found bool, err error) // the value must not be changed; a payload is the caller's
 	iter(lower, upper []byte) (*pebble.Iterator, error)
+	epoch() uint32
 }
 
 // View is the state at one index, however long it takes to read. It must be closed.
