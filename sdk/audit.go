@@ -83,7 +83,12 @@ const day = 24 * time.Hour
 // ExportAudit writes the event log to w, one JSON record a line, and returns the number of bytes. It is asked of one node once and
 // ends when the log does or ctx; an error after some bytes means that what was written is not all.
 func (c *Client) ExportAudit(ctx context.Context, q EventQuery, w io.Writer) (int64, error) {
-	p, err := c.prepare(ctx, request{method: http.MethodGet, path: api + "/audit/export", query: url.Values(q.params())})
+	return c.stream(ctx, request{method: http.MethodGet, path: api + "/audit/export", query: url.Values(q.params())}, "export", w)
+}
+
+// stream copies an answer of any length. Only the beginning is tried at other nodes.
+func (c *Client) stream(ctx context.Context, r request, what string, w io.Writer) (int64, error) {
+	p, err := c.prepare(ctx, r)
 	if err != nil {
 		return 0, err
 	}
@@ -99,7 +104,7 @@ func (c *Client) ExportAudit(ctx context.Context, q EventQuery, w io.Writer) (in
 	defer resp.Body.Close()
 	n, err := io.Copy(w, resp.Body)
 	if err != nil {
-		return n, &Error{Kind: NotDone, Address: route.address(), Detail: "the export ended early: " + innermost(err).Error(), cause: err}
+		return n, &Error{Kind: NotDone, Address: route.address(), Detail: "the " + what + " ended early: " + innermost(err).Error(), cause: err}
 	}
 	return n, nil
 }

@@ -78,6 +78,7 @@ func TestRoutes(t *testing.T) {
 		"POST /api/v1/sys/rotate/gossip":       func(ctx context.Context, c *Client) error { _, err := c.RotateGossip(ctx); return err },
 		"GET /api/v1/sys/members":              func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
 		"GET /api/v1/sys/digest":               func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
+		"GET /api/v1/sys/snapshot":             func(ctx context.Context, c *Client) error { _, err := c.Snapshot(ctx, &bytes.Buffer{}); return err },
 		"GET /api/v1/sys/openapi.json":         func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },
 		"GET /healthz":                         func(ctx context.Context, c *Client) error { return c.Healthy(ctx) },
 		"GET /readyz":                          func(ctx context.Context, c *Client) error { return c.Ready(ctx) },

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/server/api"
 )
@@ -96,6 +97,16 @@ func (a adapter) Tolerance() api.Tolerance {
 
 func (a adapter) Remove(ctx context.Context, r fsm.Request, id string) error {
 	return a.m.cluster.Remove(ctx, r, id)
+}
+
+// Snapshot implements api.Snapshots.
+func (a adapter) Snapshot(ctx context.Context, v *fsm.View) (api.Snapshot, error) {
+	id := a.m.cluster.Identity()
+	b, err := backup.Prepare(ctx, v, a.m.keys, id.Cluster, id.Node, fsm.At(time.Now()))
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // JoinToken and Transfer implement api.Operator.

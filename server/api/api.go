@@ -93,14 +93,15 @@ type Options struct {
 	Rules   *rbac.Engine
 	Tenants *tenant.Engine
 
-	Reads    Reads
-	Leader   Leader
-	Health   Health
-	Status   Statuses
-	Members  Members
-	Operator Operator
-	Gate     Gate
-	Rotation Rotation
+	Reads     Reads
+	Leader    Leader
+	Health    Health
+	Status    Statuses
+	Members   Members
+	Operator  Operator
+	Gate      Gate
+	Rotation  Rotation
+	Snapshots Snapshots
 
 	EnableSecrets bool // secrets.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.

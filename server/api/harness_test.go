@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/seal"
@@ -168,6 +169,14 @@ func (f *fakeCluster) RotateGossip(ctx context.Context, r fsm.Request) (uint64, 
 }
 func (f *fakeCluster) Transfer(_ context.Context, _, to string) (string, error) { return "n2", nil }
 
+// snapshots are real backups.
+type snapshots struct{ keys *keyring.Keyring }
+
+func (s snapshots) Snapshot(ctx context.Context, v *fsm.View) (Snapshot, error) {
+	b, err := backup.Prepare(ctx, v, s.keys, fsm.UID{9}, "n1", 1)
+	return b, err
+}
+
 // bench is a node of one with its API.
 type bench struct {
 	t       *testing.T
@@ -215,7 +224,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	require.NoError(t, v.Close())
 	opt := Options{Node: "n1", Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
 	for _, c := range change {

@@ -33,6 +33,7 @@ var (
 	jsonType        = []string{"application/json"}
 	problemType     = []string{"application/problem+json"}
 	ndjsonType      = []string{"application/x-ndjson"}
+	binaryType      = []string{"application/octet-stream"}
 	noStore         = []string{"no-store"}
 	noSniff         = []string{"nosniff"}
 	bearerChallenge = []string{`Bearer realm="trstctl"`}

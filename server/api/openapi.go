@@ -103,6 +103,8 @@ func (d *describer) responses(r *route) object {
 	switch {
 	case r.response != nil:
 		ok["content"] = object{"application/json": object{"schema": d.schema(r.response)}}
+	case r.name == "sys.snapshot":
+		ok["content"] = object{"application/octet-stream": object{"schema": object{"type": "string", "format": "binary"}}}
 	case r.name == "audit.export":
 		ok["content"] = object{"application/x-ndjson": object{"schema": d.schema(of[auditRecord]())}}
 	default:

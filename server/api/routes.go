@@ -177,5 +177,7 @@ func clusterRoutes() []*route {
 			limit: smallBody, request: of[nothing](), response: of[gossipAnswer]()},
 		{name: "sys.digest", method: http.MethodGet, pattern: "/sys/digest", kind: read, surface: bulk, handle: readDigest, long: true, global: true,
 			summary: "Digest of the replicated state on this node.", needs: []need{may("sys/digest", rbac.Read)}, response: of[digestAnswer]()},
+		{name: "sys.snapshot", method: http.MethodGet, pattern: "/sys/snapshot", kind: read, surface: bulk, handle: sendSnapshot, long: true, global: true, roots: true,
+			summary: "Stream a backup of the whole state, encrypted; for the root tenant.", needs: []need{may("sys/snapshot", rbac.Read), may("sys/snapshot", rbac.Sudo)}},
 	}
 }
