@@ -180,7 +180,7 @@ func (e *Engine) Revoke(ctx context.Context, req fsm.Request, ref Ref) error {
 		if err != nil {
 			return err
 		}
-		if !found || at.Token.Revoked {
+		if !found || at.seen(v).Revoked {
 			return noToken(ref)
 		}
 		entry.AddIn(ref.Tenant, Revoked{ref.Accessor})

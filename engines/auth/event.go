@@ -51,4 +51,11 @@ type Forgotten struct {
 func (Forgotten) EventType() string     { return "auth.token.forgotten" }
 func (e Forgotten) EventStream() string { return stream(e.Accessor) }
 
+// Ended records that every token of an earlier epoch is dead: the cluster was restored or recovered, and nobody knows what was revoked in the
+// history that was given up.
+type Ended struct{}
+
+func (Ended) EventType() string   { return "auth.tokens.ended" }
+func (Ended) EventStream() string { return "tokens" }
+
 func stream(accessor string) string { return "token/" + accessor }

@@ -27,7 +27,7 @@ func issuance(t *testing.T, tenant fsm.UID, g Grant, parent *Token) (*fsm.Entry,
 	return e, ev
 }
 
-// TestTheProjectionKeepsItsPromises issues a tree of tokens in two tenants, renews, revokes and forgets some.
+// TestTheProjectionKeepsItsPromises issues a tree of tokens in two tenants, renews, revokes and forgets some, and has a restore end the rest.
 func TestTheProjectionKeepsItsPromises(t *testing.T) {
 	issueRoot, root := issuance(t, fsm.RootTenant, Grant{Name: "admin", Policies: []string{"root"}, TTL: MaxTTL}, nil)
 	rootToken := root.token(fsm.RootTenant)
@@ -36,6 +36,13 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 	issueJob, job := issuance(t, acme, Grant{TTL: time.Minute, MaxTTL: time.Hour}, &appToken)
 	issueOld, old := issuance(t, acme, Grant{Name: "old", TTL: time.Second}, nil)
 	issueLost, lost := issuance(t, acme, Grant{Name: "lost"}, nil)
+	issueLive, live := issuance(t, acme, Grant{Name: "live", TTL: MaxTTL}, nil)
+	liveToken := live.token(acme)
+	issueChild, child := issuance(t, acme, Grant{Name: "child", TTL: MaxTTL}, &liveToken)
+	restored, fresh := issuance(t, fsm.RootTenant, Grant{Name: "again", TTL: MaxTTL}, nil)
+	begin := fsmtest.Entry(fsm.RootTenant, fsm.Restored{Epoch: 2, From: 1, How: "restore"}, Ended{})
+	begin.AddIn(fsm.RootTenant, fresh)
+	begin.Receipt, begin.Reply = restored.Receipt, restored.Reply
 	later := app.Expires.Add(5 * time.Hour)
 
 	guarded := fsmtest.Entry(acme, Renewed{app.Accessor, fsmtest.Start})
@@ -48,6 +55,8 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 		fsmtest.Entry(acme, Revoked{lost.Accessor}),
 		fsmtest.Entry(fsm.RootTenant, Revoked{root.Accessor}),
 		fsmtest.Entry(acme, Forgotten{old.Accessor}, Forgotten{lost.Accessor}),
+		issueLive, issueChild, begin,
+		fsmtest.Entry(acme, Forgotten{child.Accessor}),
 	)
 
 	now := v.Now()
@@ -60,6 +69,9 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 		"root, revoked":                 {root, fsm.RootTenant, true, false, false, now},
 		"app, whose parent was revoked": {app, acme, true, false, true, later},
 		"job, whose root was revoked":   {job, acme, true, false, true, job.Expires},
+		"live, of the epoch before":     {live, acme, true, false, true, live.Expires},
+		"fresh, of the new epoch":       {fresh, fsm.RootTenant, true, true, true, fresh.Expires},
+		"child, forgotten":              {of: child, tenant: acme},
 		"old, forgotten":                {of: old, tenant: acme},
 		"lost, revoked and forgotten":   {of: lost, tenant: acme},
 	} {
@@ -83,8 +95,8 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 			require.Equal(t, ref, ends)
 		}
 	}
-	requireIndexes(t, v, 3)
-	for tenant, want := range map[fsm.UID]uint64{fsm.RootTenant: 0, acme: 2} {
+	requireIndexes(t, v, 5)
+	for tenant, want := range map[fsm.UID]uint64{fsm.RootTenant: 1, acme: 0} {
 		n, err := living(v, tenant, fsmtest.Start)
 		require.NoError(t, err)
 		require.Equal(t, want, n, "tokens that count in %s", tenant)

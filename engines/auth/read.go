@@ -56,12 +56,12 @@ func (l lineage) parent() *Token {
 // climb reads a token and its ancestors until one of them is dead or there are no more.
 func climb(r fsm.Reader, ref Ref, now fsm.Time) (at row, l lineage, err error) {
 	at, found, err := tokens.Get(r, ref.key())
-	if err != nil || !found || at.dead(now) {
+	if err != nil || !found || at.dead(r, now) {
 		return at, l, err
 	}
 	for next := at.Token.Parent; next != nil; {
 		above, found, err := tokens.Get(r, next.key())
-		if err != nil || !found || above.dead(now) || len(l.ancestors) == MaxDepth-1 {
+		if err != nil || !found || above.dead(r, now) || len(l.ancestors) == MaxDepth-1 {
 			return at, l, err
 		}
 		if l.ancestors == nil {
@@ -73,7 +73,7 @@ func climb(r fsm.Reader, ref Ref, now fsm.Time) (at row, l lineage, err error) {
 	return at, l, nil
 }
 
-func (r row) dead(now fsm.Time) bool { return r.Token.Revoked || now >= r.Token.Expires }
+func (r row) dead(in fsm.Reader, now fsm.Time) bool { return r.seen(in).Revoked || now >= r.Token.Expires }
 
 // Guards hold as long as neither the token nor any ancestor is renewed, revoked or removed.
 func (e *Engine) Guards(r fsm.Reader, s Session) ([]fsm.Guard, error) { return guardsOf(r, s) }
@@ -106,8 +106,9 @@ func (e *Engine) Lookup(r fsm.Reader, tenant fsm.UID, accessor string) (Token, b
 	if err != nil || !found {
 		return Token{}, false, err
 	}
-	at.Token.Revoked, err = fate{r, map[Ref]bool{}}.revoked(at.Token, MaxDepth)
-	return at.Token, true, err
+	t := at.seen(r)
+	t.Revoked, err = fate{r, map[Ref]bool{}}.revoked(t, MaxDepth)
+	return t, true, err
 }
 
 // List returns up to limit tokens of tenant in the order of their accessors, beyond after, and where to go on; "" at the
@@ -127,9 +128,10 @@ func (e *Engine) List(r fsm.Reader, tenant fsm.UID, after string, limit int) ([]
 			next = page[limit-1].Accessor
 			return false, nil
 		}
+		t := at.seen(r)
 		var err error
-		at.Token.Revoked, err = known.revoked(at.Token, MaxDepth)
-		page = append(page, at.Token)
+		t.Revoked, err = known.revoked(t, MaxDepth)
+		page = append(page, t)
 		return true, err
 	})
 	return page, next, err
@@ -155,7 +157,7 @@ func (f fate) revoked(t Token, depth int) (bool, error) {
 	}
 	r := !found
 	if found {
-		if r, err = f.revoked(above.Token, depth-1); err != nil {
+		if r, err = f.revoked(above.seen(f.r), depth-1); err != nil {
 			return false, err
 		}
 	}

@@ -38,6 +38,7 @@ type row struct {
 	Life   time.Duration `cbor:"3,keyasint"`
 	Dies   fsm.Time      `cbor:"4,keyasint"` // when it expires, or was revoked
 	Answer fsm.Sealed    `cbor:"5,keyasint"`
+	Epoch  uint32        `cbor:"6,keyasint,omitempty"` // of the history that it was issued in; 0 stands for the first
 }
 
 var (
@@ -53,6 +54,7 @@ func Register(r *fsm.Registry) {
 	fsm.On(r, applyRenewed)
 	fsm.On(r, applyRevoked)
 	fsm.On(r, applyForgotten)
+	fsm.On(r, applyEnded)
 }
 
 func (e Issued) token(tenant fsm.UID) Token {
@@ -62,6 +64,9 @@ func (e Issued) token(tenant fsm.UID) Token {
 
 func applyIssued(tx *fsm.Tx, m fsm.Meta, e Issued) error {
 	next := row{Token: e.token(m.Tenant), Hash: e.Hash, Life: e.Life, Dies: e.Expires, Answer: e.Answer}
+	if now := fsm.Epoch(tx); now > fsm.FirstEpoch {
+		next.Epoch = now
+	}
 	if err := hashes.Put(tx, fsm.K(e.Hash[:]), next.Token.Ref()); err != nil {
 		return err
 	}
@@ -110,7 +115,7 @@ func put(tx *fsm.Tx, next row) error {
 	if err := expiries.Put(tx, next.expiryKey(), ref); err != nil {
 		return err
 	}
-	return tally(tx, next.Token, 1)
+	return tally(tx, next, 1)
 }
 
 // take removes a row and its place in the indexes, all but the hash. Every entry that brings such an event guards the
@@ -129,7 +134,30 @@ func take(tx *fsm.Tx, ref Ref) (row, error) {
 	if err := expiries.Delete(tx, at.expiryKey()); err != nil {
 		return row{}, err
 	}
-	return at, tally(tx, at.Token, -1)
+	return at, tally(tx, at, -1)
+}
+
+// applyEnded forgets the tallies of the tokens that a restore has ended. Their rows stay until they expire: an epoch ends them, not a walk.
+func applyEnded(tx *fsm.Tx, _ fsm.Meta, _ Ended) error {
+	var all []fsm.Key
+	err := tallies.Scan(tx, fsm.Span{}, func(k fsm.Key, _ uint64) (bool, error) {
+		all = append(all, append(fsm.Key(nil), k...))
+		return true, nil
+	})
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = tallies.Delete(tx, all[i])
+	}
+	return err
+}
+
+// epoch is the history that the token was issued in.
+func (r row) epoch() uint32 { return max(r.Epoch, fsm.FirstEpoch) }
+
+// seen is the token as others may see it: one of an earlier epoch is as dead as a revoked one.
+func (r row) seen(in fsm.Reader) Token {
+	t := r.Token
+	t.Revoked = t.Revoked || r.epoch() != fsm.Epoch(in)
+	return t
 }
 
 func (r Ref) key() fsm.Key { return fsm.K(r.Tenant, r.Accessor) }
@@ -139,8 +167,9 @@ func (r row) expiryKey() fsm.Key { return fsm.K(r.Dies, r.Token.Tenant, r.Token.
 // hour is the tally that a token which expires at t counts in.
 func hour(t fsm.Time) uint64 { return uint64(t) / uint64(time.Hour) }
 
-// tally counts t in (n = 1) or out (n = -1), unless it was revoked.
-func tally(tx *fsm.Tx, t Token, n int) error {
+// tally counts a token in (n = 1) or out (n = -1), unless it was revoked or an epoch has ended it.
+func tally(tx *fsm.Tx, at row, n int) error {
+	t := at.seen(tx)
 	if t.Revoked {
 		return nil
 	}

@@ -133,7 +133,7 @@ func (t *turn) write(path string, value []byte, cas *uint64, a Attributes) (done
 	if err := decideWrite(h, path, cas, a.Expires, t.now); err != nil {
 		return done{}, err
 	}
-	next := h.Version + 1
+	next := h.next(fsm.Epoch(t.v))
 	sealed, err := t.keys.Seal(t.v, binding(t.entry.Tenant, path, next), value)
 	if err != nil {
 		return done{}, fmt.Errorf("seal a value: %w", err)

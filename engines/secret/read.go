@@ -82,18 +82,23 @@ func (e *Engine) Versions(v *fsm.View, tenant fsm.UID, path string, before uint6
 		return History{}, 0, notFound(path)
 	}
 	out = History{Path: path, Latest: h.Version, Deleted: h.Deleted}
-	number := h.Version + 1
+	upper := h.Version + 1
 	if before > 0 {
-		number = min(number, before)
+		upper = min(upper, before)
 	}
+	last := upper
 	now := present(v)
-	span := fsm.Span{Prefix: fsm.K(tenant, path), After: fsm.K(tenant, path, number), Reverse: true}
-	err = versions.Scan(v, span, func(_ fsm.Key, row version) (bool, error) {
+	span := fsm.Span{Prefix: fsm.K(tenant, path), After: fsm.K(tenant, path, upper), Reverse: true}
+	err = versions.Scan(v, span, func(k fsm.Key, row version) (bool, error) {
 		if len(out.Items) == limit {
-			next = number
+			next = last
 			return false, nil
 		}
-		number-- // no number is left out
+		number, ok := k.LastUint()
+		if !ok {
+			return false, fault.New(fault.Corrupt, "a version of secret %q has no number", path)
+		}
+		last = number
 		out.Items = append(out.Items, Past{number, row.At, row.By, row.Size, state(h, number, row, now), row.Attributes})
 		return true, nil
 	})

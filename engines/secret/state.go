@@ -11,6 +11,24 @@ type head struct {
 	At         fsm.Time   `cbor:"5,keyasint"`
 	Attributes Attributes `cbor:"6,keyasint"`           // of the last version
 	Hidden     uint64     `cbor:"7,keyasint,omitempty"` // versions up to this one were deleted before a later one was written
+	Epoch      uint32     `cbor:"8,keyasint,omitempty"` // of the history that the last number was given in; 0 stands for the first
+}
+
+// jump is how far the numbers of versions leap for each epoch that begins. In the history that was given up, a path may have got more versions
+// than this one knows of: at 500 writes a second to one path, the most that it bears, more than three weeks of them fit.
+const jump = 1_000_000_000
+
+// next is the number of the next version: never one that any other history of the cluster has given for this path.
+func (h head) next(epoch uint32) uint64 {
+	return h.Version + uint64(epoch-max(h.Epoch, fsm.FirstEpoch))*jump + 1
+}
+
+// noted is the form in which a row keeps an epoch: the first takes no space, and rows of it stay as they were.
+func noted(epoch uint32) uint32 {
+	if epoch == fsm.FirstEpoch {
+		return 0
+	}
+	return epoch
 }
 
 // hides reports whether a deletion hides a version: until an undelete, also when a new version was written since, for which the right to
@@ -33,7 +51,7 @@ type version struct {
 	Attributes Attributes `cbor:"6,keyasint"`
 }
 
-// Versions of a path are 1..n, each written exactly once.
+// Versions of a path are 1..n, each written exactly once, with a jump at each restore of the cluster.
 var (
 	heads    = fsm.NewTable[head]("secret.head")       // key: tenant, path
 	versions = fsm.NewTable[version]("secret.version") // key: tenant, path, version
@@ -73,7 +91,7 @@ func applyWritten(tx *fsm.Tx, m fsm.Meta, e VersionWritten) error {
 		if h.Deleted {
 			hidden = h.Version
 		}
-		*h = head{Version: e.Version, Live: h.Live + 1, At: m.At, Attributes: e.Attributes, Hidden: hidden}
+		*h = head{Version: e.Version, Live: h.Live + 1, At: m.At, Attributes: e.Attributes, Hidden: hidden, Epoch: noted(fsm.Epoch(tx))}
 	})
 }
 
