@@ -90,17 +90,23 @@ func (n *Node) issuer() (issuer, error) {
 	if err != nil {
 		return issuer{}, err
 	}
-	der, err := n.keys.Open(v, caKeyBinding, row.Founded.CAKey)
+	key, err := caKeyOf(v, n.keys, row)
+	return issuer{n.id.Cluster, n.id.ca, key}, err
+}
+
+// caKeyOf opens the CA's key from the state.
+func caKeyOf(r fsm.Reader, keys Keys, row foundedRow) (*ecdsa.PrivateKey, error) {
+	der, err := keys.Open(r, caKeyBinding, row.Founded.CAKey)
 	if err != nil {
-		return issuer{}, fmt.Errorf("open the CA key: %w", err)
+		return nil, fmt.Errorf("open the CA key: %w", err)
 	}
 	defer clear(der)
 	k, err := x509.ParsePKCS8PrivateKey(der)
 	key, ok := k.(*ecdsa.PrivateKey)
 	if err != nil || !ok {
-		return issuer{}, fault.New(fault.Corrupt, "the cluster's CA key cannot be read").Because(err)
+		return nil, fault.New(fault.Corrupt, "the cluster's CA key cannot be read").Because(err)
 	}
-	return issuer{n.id.Cluster, n.id.ca, key}, nil
+	return key, nil
 }
 
 // renewCertificates keeps both certificates young: at two thirds of their life, or when the API's names have changed. It needs

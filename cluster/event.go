@@ -42,6 +42,13 @@ type VersionRaised struct {
 	Version uint32 `cbor:"1,keyasint"`
 }
 
+// MembersReplaced says who the members are when an epoch begins. Everybody else is removed for ever, and no join token that was made before admits
+// anyone. Proof is the CA's signature over the epoch.
+type MembersReplaced struct {
+	Members []Member `cbor:"1,keyasint"`
+	Proof   []byte   `cbor:"2,keyasint"`
+}
+
 // EventType and EventStream implement fsm.Event.
 func (Founded) EventType() string         { return "cluster.cluster.founded" }
 func (Founded) EventStream() string       { return "cluster" }
@@ -55,6 +62,9 @@ func (Removed) EventType() string         { return "cluster.member.removed" }
 func (e Removed) EventStream() string     { return memberStream(e.Node) }
 func (VersionRaised) EventType() string   { return "cluster.version.raised" }
 func (VersionRaised) EventStream() string { return "cluster/version" }
+
+func (MembersReplaced) EventType() string   { return "cluster.members.replaced" }
+func (MembersReplaced) EventStream() string { return "cluster/members" }
 
 func memberStream(id string) string   { return "member/" + id }
 func joinStream(hash [32]byte) string { return "join-token/" + hex.EncodeToString(hash[:8]) }

@@ -30,14 +30,16 @@ type Identity struct {
 	Cluster fsm.UID
 	Node    string
 
-	dir string
-	key *ecdsa.PrivateKey
-	ca  *x509.Certificate
+	epoch uint32 // of the cluster when the node joined, which it has no state of at first
+	dir   string
+	key   *ecdsa.PrivateKey
+	ca    *x509.Certificate
 }
 
 type identityFile struct {
 	Cluster fsm.UID `json:"cluster"`
 	Node    string  `json:"node"`
+	Epoch   uint32  `json:"epoch,omitempty"` // that it joined in; absent for the first
 }
 
 var nodeName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
@@ -63,7 +65,7 @@ func LoadIdentity(dir string) (*Identity, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fault.New(fault.Corrupt, "%s/node.json cannot be read", dir).Because(err)
 	}
-	id := &Identity{Cluster: f.Cluster, Node: f.Node, dir: dir}
+	id := &Identity{Cluster: f.Cluster, Node: f.Node, epoch: f.Epoch, dir: dir}
 	if id.key, err = readKey(id.path("node.key")); err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func newIdentity(dir string, cluster fsm.UID, node string, key *ecdsa.PrivateKey
 
 // seal makes the directory this node's, durably.
 func (id *Identity) commit() error {
-	b, err := json.Marshal(identityFile{id.Cluster, id.Node})
+	b, err := json.Marshal(identityFile{id.Cluster, id.Node, id.epoch})
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,8 @@ type joinReply struct {
 	Node []byte `cbor:"1,keyasint"` // certificates, DER
 	API  []byte `cbor:"2,keyasint"`
 	CA   []byte `cbor:"3,keyasint"`
+
+	Epoch uint32 `cbor:"4,keyasint,omitempty"` // of the cluster's history; absent for the first
 }
 
 // Self is how a node will be reached.
@@ -108,6 +110,7 @@ func Join(ctx context.Context, dir, token string, self Self) (*Identity, error) 
 	if err != nil {
 		return nil, err
 	}
+	id.epoch = reply.Epoch
 	return id, id.keep(reply.Node, reply.API, id.commit)
 }
 
@@ -366,7 +369,11 @@ func (n *Node) reply(ca issuer, m Member, pub any) (joinReply, error) {
 	if err != nil {
 		return joinReply{}, err
 	}
-	return joinReply{Node: node.Raw, API: api.Raw, CA: n.id.ca.Raw}, nil
+	out := joinReply{Node: node.Raw, API: api.Raw, CA: n.id.ca.Raw}
+	if now := n.store.Epoch(); now > fsm.FirstEpoch {
+		out.Epoch = now
+	}
+	return out, nil
 }
 
 func hostOf(addr string) []string {

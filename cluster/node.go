@@ -152,6 +152,7 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 		return err
 	}
 	n.port.wrap = cfg.WrapRaft
+	n.port.superseded = n.superseded
 	if err := n.refuseTwin(); err != nil {
 		return err
 	}

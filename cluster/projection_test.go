@@ -39,6 +39,8 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 		fsmtest.Entry(fsm.RootTenant,
 			Founded{Cluster: fsm.UID{7}, CA: []byte("der"), CAKey: projectedSealed(t, "CA key"), GossipKey: projectedSealed(t, "gossip key")},
 			Announced{projectedMember(1)}),
+		projectedToken(t, 9, fresh), projectedToken(t, 10, fresh), fsmtest.Entry(fsm.RootTenant, Granted{[32]byte{9}, projectedMember(9)}),
+		fsmtest.Entry(fsm.RootTenant, MembersReplaced{Members: []Member{projectedMember(1)}, Proof: []byte("signature")}), // and no token of before admits anyone
 		projectedToken(t, 2, fresh), fsmtest.Entry(fsm.RootTenant, Granted{[32]byte{2}, projectedMember(2)}),
 		projectedToken(t, 3, fresh), fsmtest.Entry(fsm.RootTenant, Granted{[32]byte{3}, projectedMember(3)}),
 		fsmtest.Entry(fsm.RootTenant, Announced{moved}),
@@ -58,9 +60,14 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 	all, err := Members(v)
 	require.NoError(t, err)
 	require.Equal(t, []Member{projectedMember(1), moved}, all)
-	gone, err := wasRemoved(v, "n3")
+	for id, want := range map[string]bool{"n1": false, "n2": false, "n3": true, "n9": true} {
+		gone, err := wasRemoved(v, id)
+		require.NoError(t, err)
+		require.Equal(t, want, gone, id)
+	}
+	proof, _, err := proofs.Get(v, fsm.K())
 	require.NoError(t, err)
-	require.True(t, gone)
+	require.Equal(t, "signature", string(proof))
 	row, known, err := genesis(v)
 	require.NoError(t, err)
 	require.True(t, known)

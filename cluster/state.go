@@ -33,6 +33,7 @@ var (
 	members = fsm.NewTable[Member]("cluster.member")        // key: id
 	removed = fsm.NewTable[fsm.Time]("cluster.removed")     // key: id
 	joins   = fsm.NewTable[joinRow]("cluster.join_token")   // key: hash
+	proofs  = fsm.NewTable[[]byte]("cluster.epoch")         // key: none -> the CA's signature over the present epoch
 	dues    = fsm.NewTable[[32]byte]("cluster.join_expiry") // key: expiry, hash
 )
 
@@ -45,6 +46,7 @@ func Register(r *fsm.Registry) {
 	registerGossip(r)
 	fsm.On(r, applyTokenIssued)
 	fsm.On(r, applyGranted)
+	fsm.On(r, applyReplaced)
 	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Removed) error {
 		if err := members.Delete(tx, fsm.K(e.Node)); err != nil {
 			return err
@@ -100,6 +102,49 @@ func applyGranted(tx *fsm.Tx, _ fsm.Meta, e Granted) error {
 		return err
 	}
 	return members.Put(tx, fsm.K(e.Member.ID), e.Member)
+}
+
+func applyReplaced(tx *fsm.Tx, m fsm.Meta, e MembersReplaced) error {
+	old, err := Members(tx)
+	if err != nil {
+		return err
+	}
+	for _, o := range old {
+		if err := removed.Put(tx, fsm.K(o.ID), m.At); err != nil {
+			return err
+		}
+		if err := members.Delete(tx, fsm.K(o.ID)); err != nil {
+			return err
+		}
+	}
+	for _, n := range e.Members {
+		if err := removed.Delete(tx, fsm.K(n.ID)); err != nil {
+			return err
+		}
+		if err := members.Put(tx, fsm.K(n.ID), n); err != nil {
+			return err
+		}
+	}
+	if err := empty(tx, joins); err != nil {
+		return err
+	}
+	if err := empty(tx, dues); err != nil {
+		return err
+	}
+	return proofs.Put(tx, fsm.K(), e.Proof)
+}
+
+// empty deletes every row of a small table.
+func empty[T any](tx *fsm.Tx, t fsm.Table[T]) error {
+	var all []fsm.Key
+	err := t.Scan(tx, fsm.Span{}, func(k fsm.Key, _ T) (bool, error) {
+		all = append(all, append(fsm.Key(nil), k...))
+		return true, nil
+	})
+	for i := 0; i < len(all) && err == nil; i++ {
+		err = t.Delete(tx, all[i])
+	}
+	return err
 }
 
 // Members returns all members, granted ones included, by id.

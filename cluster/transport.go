@@ -41,6 +41,8 @@ type port struct {
 	links   links
 	guests  guests
 	wrap    func(peer string, c net.Conn) net.Conn // of connections on which entries are sent; nil for none
+
+	superseded func(epoch uint32) // the cluster lives on in a later epoch than this node's
 }
 
 func openPort(listen string, t *trust, a *addresses, log *slog.Logger) (*port, error) {
@@ -75,7 +77,6 @@ func sourceOf(listen string) net.Addr {
 
 // serve accepts until the port is closed. handle owns the connections of the protocols other than Raft's.
 func (p *port) serve(handle map[string]func(net.Conn, string)) error {
-	cfg := p.trust.server()
 	for {
 		c, err := p.listen.Accept()
 		switch {
@@ -91,7 +92,7 @@ func (p *port) serve(handle map[string]func(net.Conn, string)) error {
 			c.Close()
 			continue
 		}
-		p.conns.Go(func() { p.welcome(c, cfg, handle) })
+		p.conns.Go(func() { p.welcome(c, p.trust.server(), handle) })
 	}
 }
 
@@ -120,7 +121,12 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 		c.Close()
 		return
 	}
-	if cs.NegotiatedProtocol == protoRaft {
+	proto := baseOf(cs.NegotiatedProtocol)
+	if proto == protoEpoch {
+		p.log.Warn("connection to the cluster port refused", "from", c.RemoteAddr().String(), "err", p.compareEpochs(c, id))
+		return
+	}
+	if proto == protoRaft {
 		link := p.links.hold(c, id, protoRaft, func() { p.tellLost(id) })
 		select {
 		case p.raft <- link:
@@ -129,9 +135,9 @@ func (p *port) dispatch(c *tls.Conn, handle map[string]func(net.Conn, string)) {
 		}
 		return
 	}
-	link := p.links.hold(c, id, cs.NegotiatedProtocol, nil)
+	link := p.links.hold(c, id, proto, nil)
 	defer link.Close()
-	handle[cs.NegotiatedProtocol](link, id)
+	handle[proto](link, id)
 }
 
 func (p *port) tellLost(id string) {
@@ -226,7 +232,11 @@ func (p *port) dialAddress(ctx context.Context, proto, id, addr string) (net.Con
 	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	d := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: p.source, Control: noSilence}, Config: p.trust.client(proto, id)}
-	return d.DialContext(ctx, "tcp", addr)
+	c, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return p.sameEpoch(ctx, c, id)
 }
 
 // raftLayer is the port as Raft sees it. The addresses that it gets are node ids: ServerAddr below sees to that.

@@ -99,19 +99,22 @@ func (t *trust) removed(id string) (bool, error) {
 // server is the TLS configuration of the cluster port: everyone but a joiner shows a certificate.
 func (t *trust) server() *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, NextProtos: []string{protoRaft, protoRPC, protoJoin}, GetCertificate: t.cert,
+		MinVersion: tls.VersionTLS13, NextProtos: t.accepted(), GetCertificate: t.cert,
 		ClientAuth: tls.RequestClientCert, SessionTicketsDisabled: true,
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			switch cs.NegotiatedProtocol {
+			switch baseOf(cs.NegotiatedProtocol) {
 			case protoJoin:
 				return nil
+			case protoEpoch:
+				_, err := t.compatriot(cs.PeerCertificates)
+				return err
 			case protoRaft, protoRPC:
 				id, err := t.peer(cs.PeerCertificates)
 				if err == nil && id == t.id.Node {
 					err = fmt.Errorf("another node runs under this node's id %s", id)
 				}
 				var removed *removedError
-				if cs.NegotiatedProtocol == protoRPC && errors.As(err, &removed) {
+				if baseOf(cs.NegotiatedProtocol) == protoRPC && errors.As(err, &removed) {
 					return nil // to be told so: dispatch looks again
 				}
 				return err
@@ -124,15 +127,19 @@ func (t *trust) server() *tls.Config {
 // client is the TLS configuration for a connection to whoever answers; want is the node it must be, empty for any.
 func (t *trust) client(proto string, want string) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS13, NextProtos: []string{proto}, ServerName: "trstctl",
+		MinVersion: tls.VersionTLS13, NextProtos: t.offered(proto), ServerName: "trstctl",
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return t.cert(nil) },
 		InsecureSkipVerify:   true, // the name is a URI, which crypto/tls does not compare: VerifyConnection does all of it
 		VerifyConnection: func(cs tls.ConnectionState) error {
-			id, err := t.peer(cs.PeerCertificates)
+			known := t.peer
+			if cs.NegotiatedProtocol == protoEpoch { // each of the two may have given the other's key up
+				known = t.compatriot
+			}
+			id, err := known(cs.PeerCertificates)
 			if err == nil && want != "" && id != want {
 				err = &otherNodeError{id}
 			}
-			if err == nil && cs.NegotiatedProtocol != proto {
+			if err == nil && cs.NegotiatedProtocol != protoEpoch && baseOf(cs.NegotiatedProtocol) != proto {
 				err = fmt.Errorf("node %s does not speak %s", id, proto)
 			}
 			return err
