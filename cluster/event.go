@@ -65,6 +65,7 @@ func (VersionRaised) EventStream() string { return "cluster/version" }
 
 func (MembersReplaced) EventType() string   { return "cluster.members.replaced" }
 func (MembersReplaced) EventStream() string { return "cluster/members" }
+func (MembersReplaced) Since() uint32       { return 2 }
 
 func memberStream(id string) string   { return "member/" + id }
 func joinStream(hash [32]byte) string { return "join-token/" + hex.EncodeToString(hash[:8]) }

@@ -23,9 +23,10 @@ type Restored struct {
 	Taken Time     `cbor:"8,keyasint"` // moment of the snapshot; 0 when it is a recovery
 }
 
-// EventType and EventStream implement Event.
+// EventType, EventStream and Since implement Newer.
 func (Restored) EventType() string   { return "cluster.restored" }
 func (Restored) EventStream() string { return "cluster/epoch" }
+func (Restored) Since() uint32       { return 2 }
 
 func applyRestored(tx *Tx, _ Meta, e Restored) error {
 	if e.Epoch <= tx.epoch() {

@@ -12,6 +12,7 @@ import (
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
 )
 
 // A file in the data directory says what the start after a crash in the middle of an init may do. Neither: the answer was written.
@@ -25,6 +26,12 @@ const (
 
 // clearIncomplete brings a data directory in order that an init left behind.
 func (n *Node) clearIncomplete() error {
+	if n.marked(restoring) {
+		return fault.New(fault.Conflict, "data: a restore into %s did not end: run `trstctl operator snapshot restore` again, it begins anew", n.cfg.Data)
+	}
+	if n.marked(recovering) {
+		return fault.New(fault.Conflict, "data: a recovery of %s did not end: run `trstctl operator recover` again, it goes on", n.cfg.Data)
+	}
 	if n.marked(answering) {
 		n.log.Warn("the node ended while it answered an init: the cluster stands; if nobody has its root token, stop the node, remove its data directory and run `trstctl operator init` again")
 		return n.mark(answering, "")
@@ -33,25 +40,34 @@ func (n *Node) clearIncomplete() error {
 		return nil
 	}
 	n.log.Warn("an init did not end: what it left is removed, run `trstctl operator init` again")
-	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots"} {
-		if err := os.RemoveAll(filepath.Join(n.cfg.Data, name)); err != nil {
-			return fmt.Errorf("remove an incomplete init: %w", err)
-		}
-	}
-	if err := syncDir(n.cfg.Data); err != nil { // the mark goes last, in a power cut too
-		return err
+	if err := wipe(n.cfg.Data); err != nil { // the mark goes last, in a power cut too
+		return fmt.Errorf("remove an incomplete init: %w", err)
 	}
 	return n.mark(incomplete, "")
 }
 
-func (n *Node) marked(name string) bool {
-	_, err := os.Lstat(filepath.Join(n.cfg.Data, name))
+// wipe removes what makes a directory a node's, durably.
+func wipe(dir string) error {
+	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots"} {
+		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return syncDir(dir)
+}
+
+func (n *Node) marked(name string) bool { return marked(n.cfg.Data, name) }
+
+func (n *Node) mark(from, to string) error { return mark(n.cfg.Data, from, to) }
+
+func marked(dir, name string) bool {
+	_, err := os.Lstat(filepath.Join(dir, name))
 	return err == nil
 }
 
 // mark puts one mark in the place of another; "" stands for none. It is on disk when it returns.
-func (n *Node) mark(from, to string) (err error) {
-	at := func(name string) string { return filepath.Join(n.cfg.Data, name) }
+func mark(dir, from, to string) (err error) {
+	at := func(name string) string { return filepath.Join(dir, name) }
 	switch {
 	case from == "":
 		err = os.WriteFile(at(to), nil, 0o600)
@@ -61,9 +77,9 @@ func (n *Node) mark(from, to string) (err error) {
 		err = os.Rename(at(from), at(to))
 	}
 	if err != nil {
-		return fmt.Errorf("mark how far init is: %w", err)
+		return fmt.Errorf("mark how far the data directory is: %w", err)
 	}
-	return syncDir(n.cfg.Data)
+	return syncDir(dir)
 }
 
 func syncDir(path string) error {

@@ -155,13 +155,7 @@ func (n *Node) join(ctx context.Context, token []byte) (*cluster.Identity, error
 	return cluster.Join(ctx, n.cfg.Data, string(token), n.self())
 }
 
-func (n *Node) self() cluster.Self {
-	s := cluster.Self{Cluster: n.cfg.Cluster.Advertise, API: n.cfg.API.Advertise, Version: n.opt.Version}
-	if n.cfg.Gossip.Enabled {
-		s.Gossip = n.cfg.Gossip.Advertise
-	}
-	return s
-}
+func (n *Node) self() cluster.Self { return n.cfg.self(n.opt.Version) }
 
 // runAs runs the member that the data directory says this is.
 func (n *Node) runAs(ctx context.Context, id *cluster.Identity) error {

@@ -112,7 +112,7 @@ func readSnapshot(path string, read func(*backup.File) error) (s Snapshot, err e
 
 func describe(h backup.Header) (Snapshot, error) {
 	seals, err := h.Keys.Seals()
-	return Snapshot{Cluster: h.Cluster.String(), Node: h.Node, Version: max(h.Version, 1), Index: fmt.Sprintf("%d.%d", h.Epoch, h.Index), Term: h.Term,
+	return Snapshot{Cluster: h.Cluster.String(), Node: h.Node, Version: h.Version, Index: fmt.Sprintf("%d.%d", h.Epoch, h.Index), Term: h.Term,
 		At: h.At.Std(), Taken: h.Taken.Std(), Records: h.Records, Head: fmt.Sprintf("%x", h.Head), Digest: fmt.Sprintf("%x", h.Digest), Seals: seals}, err
 }
 

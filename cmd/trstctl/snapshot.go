@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) operatorSnapshot() *cobra.Command {
-	return group("snapshot", "Back a cluster up", a.snapshotSave(), a.snapshotInspect())
+	return group("snapshot", "Back a cluster up and restore it", a.snapshotSave(), a.snapshotInspect(), a.snapshotRestore())
 }
 
 func (a *app) snapshotSave() *cobra.Command {

@@ -57,5 +57,6 @@ type Ended struct{}
 
 func (Ended) EventType() string   { return "auth.tokens.ended" }
 func (Ended) EventStream() string { return "tokens" }
+func (Ended) Since() uint32       { return 2 }
 
 func stream(accessor string) string { return "token/" + accessor }

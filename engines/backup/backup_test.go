@@ -61,7 +61,7 @@ func TestTheHeaderCanBeReadByEverybody(t *testing.T) {
 	digest, err := fsm.Digest(t.Context(), v)
 	require.NoError(t, err)
 	h.Keys = keyring.BackupKeys{}
-	require.Equal(t, Header{Cluster: cluster, Node: "n1", Epoch: 1, Index: v.Index(), Term: 3, At: v.Now(), Taken: 99, Records: records, Head: head, Digest: digest}, h)
+	require.Equal(t, Header{Cluster: cluster, Node: "n1", Version: 1, Epoch: 1, Index: v.Index(), Term: 3, At: v.Now(), Taken: 99, Records: records, Head: head, Digest: digest}, h)
 	names, err := f.Header().Keys.Seals()
 	require.NoError(t, err)
 	require.Equal(t, []string{"file"}, names)

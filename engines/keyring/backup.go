@@ -23,8 +23,8 @@ const (
 	backupHeaderInfo = "trstctl backup header v1"
 )
 
-// backupTables are what a seal alone needs to get the root keys.
-var backupTables = []func(fsm.Reader, *fsm.Excerpt) error{roots.Copy}
+// backupTables are what a seal alone needs to get the root keys: wraps, the bridges between versions, and what stands of seals that people hold.
+var backupTables = []func(fsm.Reader, *fsm.Excerpt) error{roots.Copy, bridges.Copy, seals.Copy}
 
 // BackupKeys is what a backup says of its key: it opens with any seal that the cluster had when it was taken, and with nothing else. Whoever
 // has such a seal needs no other file.

@@ -34,7 +34,7 @@ func (c *call) answer(v any, err error) error {
 	h := c.w.Header()
 	h["Content-Type"] = jsonType
 	if c.index > 0 {
-		h[indexHeader] = []string{formatIndex(c.index)}
+		h[indexHeader] = []string{formatIndex(c.epoch, c.index)}
 	}
 	if c.replayed {
 		h[replayedHeader] = []string{"true"}
@@ -59,8 +59,8 @@ func (c *call) keep(b []byte) error {
 	return nil
 }
 
-func formatIndex(index uint64) string {
-	b := append(strconv.AppendUint(make([]byte, 0, 24), epoch, 10), '.')
+func formatIndex(epoch uint32, index uint64) string {
+	b := append(strconv.AppendUint(make([]byte, 0, 24), uint64(epoch), 10), '.')
 	return string(strconv.AppendUint(b, index, 10))
 }
 

@@ -158,7 +158,7 @@ func exportAudit(c *call) (any, error) {
 	end, _ := c.view.Head()
 	c.close(c.view) // a view that lives long keeps what is purged meanwhile
 	h := c.w.Header()
-	h["Content-Type"], h[indexHeader] = ndjsonType, []string{formatIndex(c.index)}
+	h["Content-Type"], h[indexHeader] = ndjsonType, []string{formatIndex(c.epoch, c.index)}
 	c.status, c.streams = http.StatusOK, true
 	for next := strconv.FormatUint(after, 10); next != ""; {
 		if next, err = c.exportPage(next, end); err != nil {

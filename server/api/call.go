@@ -18,9 +18,6 @@ const (
 	longDeadline = 10 * time.Minute
 )
 
-// epoch is the first part of X-Trstctl-Index: which history of the cluster an index belongs to.
-const epoch = 1
-
 // call is one request on its way through the gates. One goroutine at a time uses it.
 type call struct {
 	api   *API
@@ -51,6 +48,7 @@ type call struct {
 	decided uint64      // index of the view it was last decided in, 0 if it never was
 
 	index     uint64 // for X-Trstctl-Index, 0 if nothing is known
+	epoch     uint32 // which history of the cluster it belongs to
 	replayed  bool
 	forwarded bool // this node passed it on
 	status    int

@@ -24,7 +24,7 @@ func (c *call) answerRead() error {
 		return err
 	}
 	defer c.close(v)
-	c.view, c.index = v, v.Index()
+	c.view, c.index, c.epoch = v, v.Index(), fsm.Epoch(v)
 	if err := c.admit(v); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (c *call) level() (Want, error) {
 	case Linearizable, Stale:
 	case Session:
 		var err error
-		if w.Min, err = parseIndex(c.r.Header.Get(indexHeader)); err != nil {
+		if w.Min, err = parseIndex(c.r.Header.Get(indexHeader), c.api.opt.Ledger.Epoch()); err != nil {
 			return w, err
 		}
 	default:
@@ -61,7 +61,7 @@ func (c *call) level() (Want, error) {
 }
 
 // parseIndex reads "<epoch>.<index>"; nothing is index 0. An index of another history is refused, for it will not come.
-func parseIndex(s string) (uint64, error) {
+func parseIndex(s string, epoch uint32) (uint64, error) {
 	if s == "" {
 		return 0, nil
 	}
@@ -71,7 +71,7 @@ func parseIndex(s string) (uint64, error) {
 	if !found || errors.Join(err, err2) != nil {
 		return 0, fault.Bad(indexHeader, "must have the form <epoch>.<index>, as an answer gave it")
 	}
-	if at != epoch {
+	if uint32(at) != epoch {
 		return 0, fault.New(fault.Conflict, "the index %s belongs to another history of the cluster, which is at epoch %d", clean(s, 40), epoch)
 	}
 	return index, nil

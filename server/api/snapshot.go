@@ -40,7 +40,7 @@ func sendSnapshot(c *call) (any, error) {
 	}
 	defer made.Close()
 	h := c.w.Header()
-	h["Content-Type"], h[indexHeader] = binaryType, []string{formatIndex(c.index)}
+	h["Content-Type"], h[indexHeader] = binaryType, []string{formatIndex(c.epoch, c.index)}
 	c.status, c.streams = http.StatusOK, true
 	if err := made.Write(ctx, patient{c}); err != nil {
 		c.err = err

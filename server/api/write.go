@@ -229,7 +229,7 @@ func (c *call) authorize(v *fsm.View) ([]fsm.Guard, error) {
 // who may ask for it now.
 func (c *call) settle() error {
 	return c.inView(func(v *fsm.View) error {
-		c.index = v.Index()
+		c.index, c.epoch = v.Index(), fsm.Epoch(v)
 		rc, found, err := c.api.opt.Ledger.Find(v, c.tenant, c.req.Receipt)
 		switch {
 		case fault.Is(err, fault.Conflict): // an answer that is given only once: it was given now
@@ -237,7 +237,7 @@ func (c *call) settle() error {
 		case err != nil || !found: // not found: nothing had to be changed
 			return err
 		}
-		c.index, c.replayed = rc.Index, rc.Index <= c.decided || c.decided == 0
+		c.index, c.epoch, c.replayed = rc.Index, c.api.opt.Ledger.Epoch(), rc.Index <= c.decided || c.decided == 0
 		if !c.replayed {
 			return nil
 		}

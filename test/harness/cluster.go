@@ -9,10 +9,13 @@ package harness
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,6 +219,13 @@ func (c *Cluster) ClientOf(nodes ...*Node) *sdk.Client {
 	client, err := sdk.New(o)
 	require.NoError(c.T, err)
 	return client
+}
+
+// HTTP returns a client that trusts the cluster's CA, for what the SDK does not say.
+func (c *Cluster) HTTP() *http.Client {
+	roots := x509.NewCertPool()
+	require.True(c.T, roots.AppendCertsFromPEM(c.CA))
+	return &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots}}}
 }
 
 // Leader returns the node that leads, when one does.

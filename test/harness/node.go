@@ -30,6 +30,9 @@ type Node struct {
 	done chan struct{}
 }
 
+// Config returns the path of the node's configuration.
+func (n *Node) Config() string { return n.config() }
+
 func (n *Node) config() string  { return filepath.Join(n.c.Dir, n.ID+".yaml") }
 func (n *Node) logPath() string { return filepath.Join(n.c.Dir, n.ID+".log") }
 

@@ -1,0 +1,197 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/engines/backup"
+	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// restoring is a file in a data directory whose restore has not ended: what stands beside it was never a node's. A server does not start on it,
+// and the next restore removes it.
+const restoring = "RESTORE-INCOMPLETE"
+
+// Quorum is asked before a history is given up that the cluster's own people must agree to lose: k of the holders of shares, where the cluster has any.
+type Quorum interface {
+	// Agree returns nil, or fault.Denied with what is missing. r is the state that is to go on.
+	Agree(ctx context.Context, r fsm.Reader, what string) error
+}
+
+// Rebirth says how a cluster begins an epoch.
+type Rebirth struct {
+	Epoch   uint32        // 0: the one after the state's
+	RootTTL time.Duration // of the new root token; 0: 768 hours
+	Quorum  Quorum        // nil: nobody is asked
+	Version string        // of the binary
+	Told    func(string)  // what is being done, for a person who waits; nil: nobody does
+}
+
+func (r Rebirth) tell(format string, args ...any) {
+	if r.Told != nil {
+		r.Told(fmt.Sprintf(format, args...))
+	}
+}
+
+// Reborn is a cluster of one in a new epoch. The caller zeroes the token.
+type Reborn struct {
+	Cluster   string   `json:"cluster"`
+	Node      string   `json:"node"`
+	Epoch     uint32   `json:"epoch"`
+	From      string   `json:"from"`   // <epoch>.<index> that it goes on from
+	Digest    string   `json:"digest"` // of the state there
+	Records   uint64   `json:"records"`
+	Removed   []string `json:"removed"` // members that were left out, for ever
+	CA        []byte   `json:"-"`       // certificate, PEM
+	RootToken []byte   `json:"-"`
+}
+
+// RestoreSnapshot makes the configuration's node, whose data directory is empty, the only node of the cluster that a backup is of. Every token
+// that was issued before is dead; the new root token is in the answer and nowhere else. A crash leaves a directory that is empty to a restore, or
+// a node.
+func RestoreSnapshot(ctx context.Context, path string, cfg Config, how Rebirth) (out Reborn, err error) {
+	seals, err := openSeals(cfg)
+	if err != nil {
+		return out, err
+	}
+	defer closeSeals(seals)
+	if err := private(cfg.Data); err != nil {
+		return out, err
+	}
+	lock, err := cluster.Lock(cfg.Data)
+	if err != nil {
+		return out, err
+	}
+	defer lock.Close()
+	if err := clearRestore(cfg.Data); err != nil {
+		return out, err
+	}
+	if err := emptyDirectory(cfg.Data); err != nil {
+		return out, err
+	}
+	if err := mark(cfg.Data, "", restoring); err != nil {
+		return out, err
+	}
+	_, err = readSnapshot(path, func(f *backup.File) error {
+		out, err = restoreInto(ctx, f, cfg, seals, how)
+		return err
+	})
+	if err == nil {
+		err = mark(cfg.Data, restoring, "")
+	}
+	if err != nil {
+		clear(out.RootToken)
+		return Reborn{}, errors.Join(err, clearRestore(cfg.Data))
+	}
+	return out, nil
+}
+
+// clearRestore removes what a restore that did not end has left. The mark goes last, in a power cut too.
+func clearRestore(dir string) error {
+	if !marked(dir, restoring) {
+		return nil
+	}
+	if err := wipe(dir); err != nil {
+		return fmt.Errorf("remove an incomplete restore: %w", err)
+	}
+	return mark(dir, restoring, "")
+}
+
+// emptyDirectory refuses a directory that holds anything but what a node that never was one leaves.
+func emptyDirectory(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("look at the data directory: %w", err)
+	}
+	for _, e := range entries {
+		if !slices.Contains([]string{"lock", "trstctl.sock", "lost+found"}, e.Name()) {
+			return fault.New(fault.Conflict, "data: %s is not empty, it holds %q: a restore makes a new node, give it a directory of its own or move that one aside", dir, e.Name())
+		}
+	}
+	return nil
+}
+
+func restoreInto(ctx context.Context, f *backup.File, cfg Config, seals []seal.Seal, how Rebirth) (out Reborn, err error) {
+	h := f.Header()
+	how.tell("reading the backup of cluster %s at index %d.%d", h.Cluster, h.Epoch, h.Index)
+	loaded, err := loadSnapshot(ctx, f, filepath.Join(cfg.Data, "tables"), seals)
+	if err != nil {
+		return out, err
+	}
+	defer func() { err = errors.Join(err, loaded.Store.Close()) }()
+	how.tell("verified: %s", loaded.Verified)
+	keys := keyring.New(h.Cluster, seals...)
+	defer keys.Close()
+	v, err := loaded.Store.View()
+	if err != nil {
+		return out, err
+	}
+	defer v.Close()
+	if err := keys.Unseal(ctx, v); err != nil {
+		return out, err
+	}
+	alone, err := cluster.NewAlone(cfg.Data, cfg.Node, cfg.self(how.Version), v, keys)
+	if err != nil {
+		return out, err
+	}
+	e, err := v.Restore(how.Epoch, cfg.Node, "restore", h.Taken)
+	if err != nil {
+		return out, err
+	}
+	if out, err = beginEpoch(loaded.Store, v, alone, e, how.RootTTL); err != nil {
+		return out, err
+	}
+	out.Digest = fmt.Sprintf("%x", h.Digest)
+	if err := alone.Settle(cfg.Raft.LogStore, loaded.Store); err != nil {
+		return out, err
+	}
+	return out, alone.Commit()
+}
+
+// beginEpoch appends the one entry with which a cluster goes on: who its members are, that every token of before is dead, and a new root token.
+func beginEpoch(s *fsm.Store, v *fsm.View, alone *cluster.Alone, begin fsm.Restored, ttl time.Duration) (out Reborn, err error) {
+	e := &fsm.Entry{Tenant: fsm.RootTenant, Actor: fsm.Actor{Identity: "operator:" + begin.How}}
+	rand.Read(e.ID[:])
+	members, err := alone.Events(v, begin.Epoch)
+	if err != nil {
+		return out, err
+	}
+	if ttl == 0 {
+		ttl = defaultRootTTL
+	}
+	root, token, err := auth.New(nil, nil, nil).Found(ttl)
+	if err != nil {
+		return out, err
+	}
+	e.Add(begin)
+	e.Add(members...)
+	e.Add(auth.Ended{})
+	e.Add(root...)
+	if _, err := s.Append(v.Term()+1, fsm.At(time.Now()), e); err != nil {
+		token.Zero()
+		return out, fmt.Errorf("begin epoch %d: %w", begin.Epoch, err)
+	}
+	id := alone.Identity()
+	return Reborn{Cluster: id.Cluster.String(), Node: id.Node, Epoch: begin.Epoch, From: fmt.Sprintf("%d.%d", begin.From, begin.Index), Records: begin.Seq,
+		Removed: alone.Removed(), CA: id.CA(), RootToken: token}, nil
+}
+
+// self is how the configuration's node is reached.
+func (c *Config) self(version string) cluster.Self {
+	s := cluster.Self{Cluster: c.Cluster.Advertise, API: c.API.Advertise, Version: version}
+	if c.Gossip.Enabled {
+		s.Gossip = c.Gossip.Advertise
+	}
+	return s
+}
