@@ -124,8 +124,18 @@ func (a *Alone) Removed() []string {
 	return out
 }
 
-// Settle makes the store's present state the snapshot from which Raft starts, with this node as the only member, and empties the log behind it.
+// Settle makes the store's present state the snapshot from which Raft starts in a new directory, with this node as the only member.
 func (a *Alone) Settle(kind string, store *fsm.Store) (err error) {
+	logs, err := logstore.Open(kind, filepath.Join(a.id.dir, "raft"), logstore.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, logs.Close()) }()
+	return a.settle(logs, store)
+}
+
+// settle writes the snapshot first: the log behind it is not needed once that is on the disk.
+func (a *Alone) settle(logs *logstore.Store, store *fsm.Store) error {
 	v, err := store.View()
 	if err != nil {
 		return err
@@ -134,11 +144,6 @@ func (a *Alone) Settle(kind string, store *fsm.Store) (err error) {
 	if err := a.snapshot(v); err != nil {
 		return fmt.Errorf("write Raft's snapshot: %w", err)
 	}
-	logs, err := logstore.Open(kind, filepath.Join(a.id.dir, "raft"), logstore.Options{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, logs.Close()) }()
 	return restart(logs, v.Term())
 }
 
@@ -147,11 +152,7 @@ var keyCurrentTerm = []byte("CurrentTerm")
 
 // restart empties the log and brings Raft to the term of the snapshot: entries of a lower one must not follow it.
 func restart(logs *logstore.Store, term uint64) error {
-	first, err := logs.FirstIndex()
-	if err != nil {
-		return err
-	}
-	last, err := logs.LastIndex()
+	first, last, err := boundsOf(logs)
 	if err != nil {
 		return err
 	}
@@ -177,7 +178,7 @@ func termOf(logs *logstore.Store) (uint64, error) {
 }
 
 func (a *Alone) snapshot(v *fsm.View) error {
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(a.id.dir, keepSnapshots, hclogTo(slog.New(slog.DiscardHandler)))
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(a.id.dir, keepSnapshots, hclogTo(quiet()))
 	if err != nil {
 		return err
 	}
@@ -192,6 +193,8 @@ func (a *Alone) snapshot(v *fsm.View) error {
 	}
 	return sink.Close()
 }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // Commit gives the directory its certificates and, last, its identity.
 func (a *Alone) Commit() error {

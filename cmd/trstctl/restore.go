@@ -92,4 +92,3 @@ func (a *app) showReborn(out server.Reborn, caOut string) error {
 	_, err := fmt.Fprintf(a.out, "\nEvery token of before is dead; keep the new root token safe, it is not shown again. Start the node with `trstctl server -c FILE`, then join others under new ids.\n")
 	return err
 }
-

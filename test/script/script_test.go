@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 }
 
 // alone are scripts that disturb the cluster or need it at rest, or run another.
-var alone = []string{"testdata/dev.txtar", "testdata/operator.txtar"}
+var alone = []string{"testdata/dev.txtar", "testdata/operator.txtar", "testdata/recover.txtar"}
 
 func TestScripts(t *testing.T) {
 	r := newRig(t)
