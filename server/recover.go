@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 
 	"github.com/trstctl/trstctl/cluster"
-	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
@@ -47,8 +46,9 @@ func offline(dir string, use func(*cluster.Offline) error) (err error) {
 // Recover makes a node that does not run the only one of its cluster, in a new epoch, from what its own disk holds. It is for the loss of the
 // majority: whatever the others have and this one does not is given up. Every token that was issued before is dead; the new root token is in
 // the answer and nowhere else. One that is cut off is repeated: it goes on, and begins yet another epoch.
-func Recover(ctx context.Context, cfg Config, how Rebirth) (out Reborn, err error) {
-	seals, err := openSeals(cfg)
+func Recover(ctx context.Context, how Rebirth) (out Reborn, err error) {
+	cfg := how.Config
+	seals, err := how.seals()
 	if err != nil {
 		return out, err
 	}
@@ -77,12 +77,10 @@ type recovery struct {
 }
 
 func (r *recovery) run(ctx context.Context) (out Reborn, err error) {
-	keys := keyring.New(r.o.ID.Cluster, r.seals...)
-	defer keys.Close()
 	if err := r.o.Refill(); err != nil {
 		return out, err
 	}
-	if err := r.permit(ctx, keys); err != nil { // before anything is changed that a start would not change
+	if err := r.permit(ctx); err != nil { // before anything is changed that a start would not change
 		return out, err
 	}
 	again := marked(r.cfg.Data, recovering)
@@ -99,29 +97,28 @@ func (r *recovery) run(ctx context.Context) (out Reborn, err error) {
 		return out, err
 	}
 	defer v.Close()
-	if out, err = r.begin(ctx, v, keys); err != nil {
+	if out, err = r.begin(ctx, v); err != nil {
 		return out, err
 	}
 	return out, mark(r.cfg.Data, recovering, "")
 }
 
-// permit opens the keys and asks those who must agree.
-func (r *recovery) permit(ctx context.Context, keys *keyring.Keyring) error {
+// permit sees whether the keys open, and whether those agree who must.
+func (r *recovery) permit(ctx context.Context) error {
 	v, err := r.o.Store.View()
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	if err := keys.Unseal(ctx, v); err != nil {
+	keys, err := r.how.open(ctx, v, r.o.ID.Cluster, r.seals)
+	if err != nil {
 		return err
 	}
-	if r.how.Quorum == nil {
-		return nil
-	}
-	return r.how.Quorum.Agree(ctx, v, "recover "+r.cfg.Node)
+	keys.Close()
+	return r.how.agreed(v)
 }
 
-func (r *recovery) begin(ctx context.Context, v *fsm.View, keys *keyring.Keyring) (out Reborn, err error) {
+func (r *recovery) begin(ctx context.Context, v *fsm.View) (out Reborn, err error) {
 	found, err := fsm.VerifyChain(ctx, v)
 	if err != nil {
 		return out, err
@@ -131,9 +128,11 @@ func (r *recovery) begin(ctx context.Context, v *fsm.View, keys *keyring.Keyring
 	if err != nil {
 		return out, err
 	}
-	if err := keys.Unseal(ctx, v); err != nil { // the log may have brought newer root keys
+	keys, err := r.how.open(ctx, v, r.o.ID.Cluster, r.seals) // the log may have brought newer root keys
+	if err != nil {
 		return out, err
 	}
+	defer keys.Close()
 	alone, err := cluster.LoadAlone(r.cfg.Data, r.cfg.self(r.how.Version), v, keys)
 	if err != nil {
 		return out, err

@@ -13,7 +13,6 @@ import (
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
-	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
@@ -23,17 +22,11 @@ import (
 // and the next restore removes it.
 const restoring = "RESTORE-INCOMPLETE"
 
-// Quorum is asked before a history is given up that the cluster's own people must agree to lose: k of the holders of shares, where the cluster has any.
-type Quorum interface {
-	// Agree returns nil, or fault.Denied with what is missing. r is the state that is to go on.
-	Agree(ctx context.Context, r fsm.Reader, what string) error
-}
-
 // Rebirth says how a cluster begins an epoch.
 type Rebirth struct {
+	Openers
 	Epoch   uint32        // 0: the one after the state's
 	RootTTL time.Duration // of the new root token; 0: 768 hours
-	Quorum  Quorum        // nil: nobody is asked
 	Version string        // of the binary
 	Told    func(string)  // what is being done, for a person who waits; nil: nobody does
 }
@@ -60,8 +53,9 @@ type Reborn struct {
 // RestoreSnapshot makes the configuration's node, whose data directory is empty, the only node of the cluster that a backup is of. Every token
 // that was issued before is dead; the new root token is in the answer and nowhere else. A crash leaves a directory that is empty to a restore, or
 // a node.
-func RestoreSnapshot(ctx context.Context, path string, cfg Config, how Rebirth) (out Reborn, err error) {
-	seals, err := openSeals(cfg)
+func RestoreSnapshot(ctx context.Context, path string, how Rebirth) (out Reborn, err error) {
+	cfg := how.Config
+	seals, err := how.seals()
 	if err != nil {
 		return out, err
 	}
@@ -84,7 +78,7 @@ func RestoreSnapshot(ctx context.Context, path string, cfg Config, how Rebirth) 
 		return out, err
 	}
 	_, err = readSnapshot(path, func(f *backup.File) error {
-		out, err = restoreInto(ctx, f, cfg, seals, how)
+		out, err = restoreInto(ctx, f, seals, how)
 		return err
 	})
 	if err == nil {
@@ -115,32 +109,32 @@ func emptyDirectory(dir string) error {
 		return fmt.Errorf("look at the data directory: %w", err)
 	}
 	for _, e := range entries {
-		if !slices.Contains([]string{"lock", "trstctl.sock", "lost+found"}, e.Name()) {
+		if !slices.Contains([]string{"lock", "trstctl.sock", "lost+found", "seals"}, e.Name()) {
 			return fault.New(fault.Conflict, "data: %s is not empty, it holds %q: a restore makes a new node, give it a directory of its own or move that one aside", dir, e.Name())
 		}
 	}
 	return nil
 }
 
-func restoreInto(ctx context.Context, f *backup.File, cfg Config, seals []seal.Seal, how Rebirth) (out Reborn, err error) {
-	h := f.Header()
+func restoreInto(ctx context.Context, f *backup.File, seals []seal.Seal, how Rebirth) (out Reborn, err error) {
+	h, cfg := f.Header(), how.Config
 	how.tell("reading the backup of cluster %s at index %d.%d", h.Cluster, h.Epoch, h.Index)
-	loaded, err := loadSnapshot(ctx, f, filepath.Join(cfg.Data, "tables"), seals)
+	loaded, err := loadSnapshot(ctx, f, filepath.Join(cfg.Data, "tables"), seals, how.Shares)
 	if err != nil {
 		return out, err
 	}
 	defer func() { err = errors.Join(err, loaded.Store.Close()) }()
 	how.tell("verified: %s", loaded.Verified)
-	keys := keyring.New(h.Cluster, seals...)
-	defer keys.Close()
 	v, err := loaded.Store.View()
 	if err != nil {
 		return out, err
 	}
 	defer v.Close()
-	if err := keys.Unseal(ctx, v); err != nil {
+	keys, err := how.open(ctx, v, h.Cluster, seals)
+	if err != nil {
 		return out, err
 	}
+	defer keys.Close()
 	alone, err := cluster.NewAlone(cfg.Data, cfg.Node, cfg.self(how.Version), v, keys)
 	if err != nil {
 		return out, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
@@ -39,8 +40,8 @@ func CheckSnapshot(path string) (s Snapshot, err error) {
 
 // InspectSnapshot also opens the file with the configuration's seals and verifies everything: content, digest, event log, sealed values. It fills
 // tables in a scratch directory for that, below the system's for temporary files.
-func InspectSnapshot(ctx context.Context, path string, cfg Config) (s Snapshot, err error) {
-	seals, err := openSeals(cfg)
+func InspectSnapshot(ctx context.Context, path string, with Openers) (s Snapshot, err error) {
+	seals, err := with.seals()
 	if err != nil {
 		return s, err
 	}
@@ -52,7 +53,7 @@ func InspectSnapshot(ctx context.Context, path string, cfg Config) (s Snapshot, 
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
 	var values uint64
 	s, err = readSnapshot(path, func(f *backup.File) error {
-		loaded, err := loadSnapshot(ctx, f, scratch, seals)
+		loaded, err := loadSnapshot(ctx, f, scratch, seals, with.Shares)
 		if err != nil {
 			return err
 		}
@@ -66,9 +67,17 @@ func InspectSnapshot(ctx context.Context, path string, cfg Config) (s Snapshot, 
 }
 
 // loadSnapshot opens a backup and fills the tables in dir. The store is the caller's.
-func loadSnapshot(ctx context.Context, f *backup.File, dir string, seals []seal.Seal) (*backup.Loaded, error) {
+func loadSnapshot(ctx context.Context, f *backup.File, dir string, seals []seal.Seal, shares [][]byte) (*backup.Loaded, error) {
 	if err := readable(f.Header()); err != nil {
 		return nil, err
+	}
+	if len(shares) > 0 {
+		held, err := openHeld(f.Header().Keys.Held, shares)
+		if err != nil {
+			return nil, err
+		}
+		defer held.Close()
+		seals = append(slices.Clone(seals), held)
 	}
 	content, err := f.Open(ctx, seals...)
 	if err != nil {
@@ -114,21 +123,4 @@ func describe(h backup.Header) (Snapshot, error) {
 	seals, err := h.Keys.Seals()
 	return Snapshot{Cluster: h.Cluster.String(), Node: h.Node, Version: h.Version, Index: fmt.Sprintf("%d.%d", h.Epoch, h.Index), Term: h.Term,
 		At: h.At.Std(), Taken: h.Taken.Std(), Records: h.Records, Head: fmt.Sprintf("%x", h.Head), Digest: fmt.Sprintf("%x", h.Digest), Seals: seals}, err
-}
-
-// openSeals opens what the configuration names.
-func openSeals(cfg Config) ([]seal.Seal, error) {
-	s, err := seal.OpenFile(cfg.Seal.File)
-	if err != nil {
-		return nil, err
-	}
-	return []seal.Seal{s}, nil
-}
-
-func closeSeals(seals []seal.Seal) {
-	for _, s := range seals {
-		if c, ok := s.(interface{ Close() }); ok {
-			c.Close()
-		}
-	}
 }

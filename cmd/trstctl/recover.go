@@ -20,7 +20,7 @@ func (a *app) operatorRecover() *cobra.Command {
 		Long: "After the loss of the majority for good: make one node that does not run the only member of its cluster, from what its own disk holds. What only the\n" +
 			"lost nodes had is given up, every token issued before is dead, and the other members are removed for ever: a node of theirs that meets this one\n" +
 			"ends itself. Look at every directory that is left with --show first, and take the one with the highest term, then the highest index."}
-	r.flags(c)
+	r.flags(a, c)
 	c.Flags().BoolVar(&show, "show", false, "only show how far each directory is")
 	c.Flags().BoolVar(&yes, "yes", false, "do not ask for the cluster's id")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -30,6 +30,7 @@ func (a *app) operatorRecover() *cobra.Command {
 		if len(args) > 1 {
 			return usagef("one node is recovered, the others join it afterwards under new ids; --show looks at several")
 		}
+		defer r.forget()
 		cfg, err := r.begin(a)
 		if err != nil {
 			return err
@@ -37,7 +38,7 @@ func (a *app) operatorRecover() *cobra.Command {
 		if err := a.confirm(args[0], cfg, yes); err != nil {
 			return err
 		}
-		out, err := server.Recover(c.Context(), cfg, r.how)
+		out, err := server.Recover(c.Context(), r.how)
 		if err != nil {
 			return err
 		}

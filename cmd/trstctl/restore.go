@@ -16,10 +16,12 @@ type rebirth struct {
 	config string
 	caOut  string
 	epoch  uint32
+	shares func() ([]sdk.Secret, error)
 	how    server.Rebirth
 }
 
-func (r *rebirth) flags(c *cobra.Command) {
+func (r *rebirth) flags(a *app, c *cobra.Command) {
+	r.shares = a.quorumFlag(c)
 	f := c.Flags()
 	f.StringVarP(&r.config, "config", "c", "", "the node's configuration file")
 	f.Uint32Var(&r.epoch, "epoch", 0, "begin this epoch; needed when the same history was restored before (default: the one after the state's)")
@@ -39,7 +41,11 @@ func (r *rebirth) begin(a *app) (server.Config, error) {
 	if r.how.RootTTL < 0 {
 		return cfg, usagef("--root-ttl is a duration above zero, such as 768h")
 	}
-	r.how.Epoch, r.how.Version = r.epoch, version
+	shares, err := r.shares()
+	if err != nil {
+		return cfg, err
+	}
+	r.how.Config, r.how.Shares, r.how.Epoch, r.how.Version = cfg, bytesOf(shares), r.epoch, version
 	r.how.Told = func(line string) { fmt.Fprintln(a.err, clean(line)) }
 	return cfg, nil
 }
@@ -50,19 +56,33 @@ func (a *app) snapshotRestore() *cobra.Command {
 		Long: "Make a node with an empty data directory the cluster that a backup is of. The node must not run. It becomes a cluster of one, in a new epoch: every token\n" +
 			"issued before is dead, former members are removed for ever, and new ones join as usual. The new root token is shown once. A restore that is cut\n" +
 			"off is repeated: it begins anew."}
-	r.flags(c)
+	r.flags(a, c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		cfg, err := r.begin(a)
-		if err != nil {
+		defer r.forget()
+		if _, err := r.begin(a); err != nil {
 			return err
 		}
-		out, err := server.RestoreSnapshot(c.Context(), args[0], cfg, r.how)
+		out, err := server.RestoreSnapshot(c.Context(), args[0], r.how)
 		if err != nil {
 			return err
 		}
 		return a.showReborn(out, r.caOut)
 	}
 	return c
+}
+
+func bytesOf(secrets []sdk.Secret) (out [][]byte) {
+	for _, s := range secrets {
+		out = append(out, s)
+	}
+	return out
+}
+
+// forget zeroes the shares.
+func (r *rebirth) forget() {
+	for _, s := range r.how.Shares {
+		clear(s)
+	}
 }
 
 // showReborn is the one place that prints the root token of a restore or recovery.

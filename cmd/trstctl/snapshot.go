@@ -150,8 +150,13 @@ func (a *app) snapshotInspect() *cobra.Command {
 	c.Long = "Show what a backup says of itself. Without a key that is not proved, only that the file is complete. With a node's configuration it is opened with the\n" +
 		"seals named there, and everything in it is verified, in a scratch directory below $TMPDIR that needs as much room as the tables."
 	c.Flags().StringVarP(&config, "config", "c", "", "a node's configuration file, for its seals")
+	quorum := a.quorumFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		s, err := inspectSnapshot(c.Context(), args[0], config)
+		shares, err := quorum()
+		if err != nil {
+			return err
+		}
+		s, err := inspectSnapshot(c.Context(), args[0], config, bytesOf(shares))
 		if err != nil {
 			return err
 		}
@@ -160,7 +165,15 @@ func (a *app) snapshotInspect() *cobra.Command {
 	return c
 }
 
-func inspectSnapshot(ctx context.Context, path, config string) (server.Snapshot, error) {
+func inspectSnapshot(ctx context.Context, path, config string, shares [][]byte) (server.Snapshot, error) {
+	defer func() {
+		for _, s := range shares {
+			clear(s)
+		}
+	}()
+	if config == "" && len(shares) > 0 {
+		return server.Snapshot{}, usagef("shares go with -c CONFIG, which may name a seal of kind shamir alone")
+	}
 	if config == "" {
 		return server.CheckSnapshot(path)
 	}
@@ -168,7 +181,7 @@ func inspectSnapshot(ctx context.Context, path, config string) (server.Snapshot,
 	if err != nil {
 		return server.Snapshot{}, usagef("%v", err)
 	}
-	return server.InspectSnapshot(ctx, path, cfg)
+	return server.InspectSnapshot(ctx, path, server.Openers{Config: cfg, Shares: shares})
 }
 
 func (a *app) showSnapshot(path string, s server.Snapshot) error {

@@ -73,7 +73,9 @@ func climb(r fsm.Reader, ref Ref, now fsm.Time) (at row, l lineage, err error) {
 	return at, l, nil
 }
 
-func (r row) dead(in fsm.Reader, now fsm.Time) bool { return r.seen(in).Revoked || now >= r.Token.Expires }
+func (r row) dead(in fsm.Reader, now fsm.Time) bool {
+	return r.seen(in).Revoked || now >= r.Token.Expires
+}
 
 // Guards hold as long as neither the token nor any ancestor is renewed, revoked or removed.
 func (e *Engine) Guards(r fsm.Reader, s Session) ([]fsm.Guard, error) { return guardsOf(r, s) }

@@ -109,7 +109,9 @@ func TestChunksCannotBeRearranged(t *testing.T) {
 	file, other := r.save(), r.save()
 	front, size := frontOf(file), 4+chunkSize+tagSize
 	at := func(f []byte, n int) []byte { return f[front+n*size : front+(n+1)*size] }
-	join := func(parts ...[]byte) []byte { return resum(append(bytes.Join(parts, nil), make([]byte, trailerSize)...)) }
+	join := func(parts ...[]byte) []byte {
+		return resum(append(bytes.Join(parts, nil), make([]byte, trailerSize)...))
+	}
 	rest := file[front+2*size : len(file)-trailerSize]
 	for name, bad := range map[string][]byte{
 		"swapped":           join(file[:front], at(file, 1), at(file, 0), rest),

@@ -56,7 +56,7 @@ func newRig(t *testing.T, values int) *rig {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.store.Close()) })
 	r.keys = keyring.New(cluster, r.kek)
-	events, _, err := r.keys.Found(t.Context(), keyring.People{})
+	events, _, err := r.keys.Found(t.Context(), r.view(), keyring.People{})
 	require.NoError(t, err)
 	r.apply(fsm.RootTenant, events...)
 	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))

@@ -150,6 +150,16 @@ func (b BackupKeys) misfit(err error) error {
 	return fault.New(fault.Denied, "the configured seals do not open this backup; it opens with any of: %s, as they were when it was taken", strings.Join(names, ", ")).Because(err)
 }
 
+// Held returns the seal that people hold, as it was when the backup was taken, without its private half. fault.NotFound: there was none.
+func (b BackupKeys) Held() (_ *seal.Shamir, err error) {
+	part, err := b.State.Open()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, part.Close()) }()
+	return HeldSeal(part)
+}
+
 // Seals names the seals that the backup can be opened with.
 func (b BackupKeys) Seals() (names []string, err error) {
 	part, err := b.State.Open()
