@@ -22,8 +22,8 @@ import (
 const (
 	acknowledgedFile  = "acknowledged"
 	acknowledgedEvery = time.Second
-	keepAcknowledged  = 10 // looks between two writes of the file
-	recallTime        = 2 * time.Second
+	keepAcknowledged  = 10                     // looks between two writes of the file
+	recallTime        = 400 * time.Millisecond // at a start: where all start at once nobody answers yet, and Run asks again
 )
 
 // acknowledged is what the others have. The zero value knows nothing.

@@ -60,7 +60,7 @@ func (n *Node) bury(ctx context.Context, id string) error {
 	_, err := n.ledger.Commit(ctx, n.own(), "members", func(v *fsm.View, e *fsm.Entry) error { return n.decideRemoval(v, e, id, alive) })
 	if err == nil {
 		n.log.Warn("a member was removed because it has been silent for too long: its id is never used again", "member", id, "silent", silent.Round(time.Second))
-		n.gauges.count("members_buried")
+		n.deeds.buried.Add(1)
 	}
 	if fault.Is(err, fault.NotFound) { // it is gone from the state, and soon from Raft's configuration
 		return nil

@@ -19,12 +19,23 @@ type Figures struct {
 	FreeBytes int64         // on the data directory's disk
 	Reserve   int64         // below it writes are refused
 	BadClock  bool          // a majority's clocks differ too much from this leader's
+
+	Healthy       int    // voters without a problem, as this node has seen them
+	Quarantined   bool   // its tables differ from a majority's
+	DigestIndex   uint64 // at which it has compared its tables last, 0 for not yet
+	GossipMembers int    // that it sees in gossip, itself included; 0 when it does not gossip
+	Deeds         Deeds
 }
 
 // Figures measures this node.
 func (n *Node) Figures() Figures {
 	f := Figures{Status: n.Status(), Age: n.Age(), LogBytes: n.logs.written.Load(), Snapshot: n.newestSnapshot(),
-		FreeBytes: n.disk.free.Load(), Reserve: n.cfg.Reserve, BadClock: n.clock.wrong()}
+		FreeBytes: n.disk.free.Load(), Reserve: n.cfg.Reserve, BadClock: n.clock.wrong(),
+		Quarantined: n.quarantined.Load() != nil, GossipMembers: int(n.gossipMembers.Load()), Deeds: n.deeds.count()}
+	_, f.Healthy, _ = n.Tolerance()
+	if points := n.digests.latest(); len(points) > 0 {
+		f.DigestIndex = points[len(points)-1].Index
+	}
 	_, self := n.voters()
 	f.Voter = self == 1
 	if n.raft.State() != raft.Leader {

@@ -1,7 +1,6 @@
 package cluster_test
 
 import (
-	"sync"
 	"testing"
 	"time"
 
@@ -10,39 +9,15 @@ import (
 	"github.com/trstctl/trstctl/cluster"
 )
 
-// board keeps the figures that nodes tell.
-type board struct {
-	mu sync.Mutex
-	by map[string]float64
-}
-
-func (b *board) tell(name string, v float64) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.by[name] = v
-}
-
-func (b *board) get(name string) float64 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.by[name]
-}
-
 // TestDeadMembersAreRemoved stops two of four voters one after the other: the first is removed, the second not, as without it two would
 // be left.
 func TestDeadMembersAreRemoved(t *testing.T) {
-	shown := &board{by: map[string]float64{}}
-	f := foundWith(t, func(c *cluster.Config) {
-		c.DeadAfter = 4 * time.Second
-		if len(c.Dir) > 2 && c.Dir[len(c.Dir)-2:] == "n1" {
-			c.Gauge = shown.tell
-		}
-	})
+	f := foundWith(t, func(c *cluster.Config) { c.DeadAfter = 4 * time.Second })
 	n1 := f.nodes["n1"]
 	f.join(n1, "n4")
 	f.eventually("four are well", func() bool {
 		voters, well, tolerance := n1.Tolerance()
-		return voters == 4 && well == 4 && tolerance == 1 && shown.get("failure_tolerance") == 1
+		return voters == 4 && well == 4 && tolerance == 1
 	})
 	for _, id := range []string{"n4", "n2"} {
 		n := f.nodes[id]
@@ -52,7 +27,7 @@ func TestDeadMembersAreRemoved(t *testing.T) {
 		if id == "n4" {
 			f.eventually("n4 removed", func() bool { return !f.isMember("n4") })
 			f.eventually("three are well", func() bool { voters, well, _ := n1.Tolerance(); return voters == 3 && well == 3 })
-			require.EqualValues(t, 1, shown.get("members_buried_total"))
+			require.EqualValues(t, 1, n1.Figures().Deeds.Buried)
 		}
 	}
 	f.eventually("n2 silent for long", func() bool { return n1.HealthOf("n2").LastContact > 3*f.configs["n1"].DeadAfter })

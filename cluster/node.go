@@ -49,7 +49,6 @@ type Config struct {
 
 	Digest    time.Duration                          // between two comparisons of the nodes' tables; 0: 10 minutes
 	DeadAfter time.Duration                          // of silence, after which the leader removes a member; 0: never
-	Gauge     func(name string, value float64)       // told the figures for monitoring; nil: nobody
 	WrapRaft  func(peer string, c net.Conn) net.Conn // puts faults between this node and where it sends entries, in tests; nil: none
 }
 
@@ -91,7 +90,7 @@ type Node struct {
 
 	acked       *acknowledged
 	watch       *watch
-	gauges      *gauges
+	deeds       deeds
 	digests     *digests
 	verified    atomic.Bool            // the tables were stopped in order or found to be a majority's
 	quarantined atomic.Pointer[string] // why this node serves nobody; nil when it may
@@ -111,7 +110,7 @@ type Node struct {
 // node answers its peers and does its duties in Run.
 func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (*Node, error) {
 	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20),
-		digests: newDigests(), watch: newWatch(), gauges: newGauges(cfg.Gauge), fatal: make(chan error, 1), down: make(chan struct{})}
+		digests: newDigests(), watch: newWatch(), fatal: make(chan error, 1), down: make(chan struct{})}
 	n.leads.set("")
 	if err := n.open(reg, bootstrap); err != nil {
 		return nil, errors.Join(err, n.closeStores())
@@ -330,7 +329,7 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
 	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
 		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed,
-		n.compareTables, n.proveTables, n.remember, n.measure, n.watchApply} {
+		n.compareTables, n.proveTables, n.remember, n.watchApply} {
 		start(f)
 	}
 	start(func(ctx context.Context) error {

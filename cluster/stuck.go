@@ -87,11 +87,11 @@ func (s *stuckFollower) look(last uint64, silent time.Duration, first, committed
 func (n *Node) unstick(ctx context.Context, id string, s *stuckFollower) {
 	if s.restarts++; s.restarts == 1 {
 		n.log.Warn("a member answers and receives nothing: its replication is begun anew", "member", id, "index", s.last, "seconds", s.looks)
-		n.gauges.count("replication_restarted")
+		n.deeds.restarted.Add(1)
 		n.port.links.cut(func(peer, proto string) bool { return peer == id && proto == protoRaft })
 		return
 	}
-	n.gauges.count("replication_handed_over")
+	n.deeds.handedOver.Add(1)
 	to, err := n.Transfer(ctx, "")
 	n.log.Warn("a member receives nothing although its replication was begun anew: leadership is handed over", "member", id, "index", s.last, "to", to, "err", err)
 }

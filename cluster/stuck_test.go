@@ -30,10 +30,8 @@ func (l lossy) Write(b []byte) (int, error) {
 func TestAFollowerThatReceivesNothingIsHelped(t *testing.T) {
 	t.Parallel()
 	var lost atomic.Bool
-	shown := &board{by: map[string]float64{}}
 	f := foundWith(t, func(c *cluster.Config) {
 		if c.Dir[len(c.Dir)-2:] == "n1" {
-			c.Gauge = shown.tell
 			c.WrapRaft = func(peer string, conn net.Conn) net.Conn {
 				if peer != "n3" {
 					return conn
@@ -45,9 +43,9 @@ func TestAFollowerThatReceivesNothingIsHelped(t *testing.T) {
 	f.lead("n1")
 	lost.Store(true)
 	f.commit(f.nodes["n1"], func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"a", 7}} })
-	f.eventually("replication begun anew", func() bool { return shown.get("replication_restarted_total") >= 1 })
+	f.eventually("replication begun anew", func() bool { return f.nodes["n1"].Figures().Deeds.Restarted >= 1 })
 	require.Eventually(t, func() bool { return f.nodes["n2"].Leads() || f.nodes["n3"].Leads() }, time.Minute, 10*time.Millisecond, "another leads")
-	require.NotZero(t, shown.get("replication_handed_over_total"))
+	require.NotZero(t, f.nodes["n1"].Figures().Deeds.HandedOver)
 	f.eventually("n3 has it", func() bool {
 		v, err := f.nodes["n3"].Store().View()
 		require.NoError(t, err)

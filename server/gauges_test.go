@@ -38,10 +38,11 @@ func TestANodeMeasuresItself(t *testing.T) {
 	var m map[string]float64
 	require.Eventually(t, func() bool {
 		m = scrape(t, c)
-		return m["trstctl_ready"] == 1 && m["trstctl_voters"] == 1 && m["trstctl_leader"] == 1
+		return m["trstctl_ready"] == 1 && m["trstctl_voters"] == 1 && m["trstctl_voters_healthy"] == 1 && m["trstctl_leader"] == 1
 	}, 20*time.Second, 50*time.Millisecond, "a node of one that is ready and leads")
 	for name, want := range map[string]float64{"sealed": 0, "voter": 1, "leader_known": 1, "leader_contact_seconds": 0, "clock_wrong": 0,
-		"disk_reserve_bytes": 0, "voters_reachable": 1, "failure_tolerance": 0} {
+		"disk_reserve_bytes": 0, "voters_reachable": 1, "failure_tolerance": 0,
+		"voters_healthy": 1, "quarantined": 0, "watchdog_replications_restarted": 0} {
 		got, there := m["trstctl_"+name]
 		require.True(t, there, name)
 		require.Equal(t, want, got, name)

@@ -63,7 +63,7 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	m.cluster, err = cluster.Open(cluster.Config{
 		Dir: n.cfg.Data, Listen: n.cfg.Cluster.Listen, Gossip: n.gossipListen(), Self: n.self(), Peers: n.cfg.Cluster.Peers,
 		Answer: m.answer, LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log,
-		DeadAfter: n.cfg.Autopilot.DeadAfter, Gauge: meters.clusterGauge,
+		DeadAfter: n.cfg.Autopilot.DeadAfter,
 	}, id, events, m.keys, bootstrap)
 	if err != nil {
 		return nil, err

@@ -39,11 +39,6 @@ func newMeters(node string) (*meters, error) {
 	return &meters{m, promhttp.HandlerFor(reg, promhttp.HandlerOpts{}), reg}, nil
 }
 
-// clusterGauge sets trstctl_cluster_NAME.
-func (m *meters) clusterGauge(name string, value float64) {
-	m.metrics.SetGauge([]string{"cluster", name}, float32(value))
-}
-
 // metricsServer serves /metrics, and nothing else, on a port of its own.
 type metricsServer struct {
 	net.Listener
