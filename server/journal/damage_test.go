@@ -32,7 +32,7 @@ func TestATornTailIsCutAndToldOf(t *testing.T) {
 	require.NoError(t, err)
 	for cut := 1; cut < last; cut++ { // wherever a power loss ends the last record
 		require.NoError(t, os.WriteFile(name, whole[:len(whole)-cut], 0o600))
-		v, err := VerifyDir(t.Context(), dir, []Head{anchored})
+		v, err := VerifyDir(t.Context(), dir, anchors(anchored))
 		require.NoError(t, err)
 		j = open(t, dir)
 		got := all(t, j, Query{})
@@ -40,7 +40,7 @@ func TestATornTailIsCutAndToldOf(t *testing.T) {
 			require.Equal(t, OpCut, got[len(got)-1].Op)
 			require.EqualValues(t, v.Tail, got[len(got)-1].Count)
 		}
-		after, err := j.Verify(t.Context(), []Head{anchored})
+		after, err := j.Verify(t.Context(), anchors(anchored))
 		require.NoError(t, err)
 		require.EqualValues(t, v.Tail, after.Cut)
 		require.NoError(t, j.Close())
@@ -117,18 +117,18 @@ func TestWhatIsChangedBehindTheJournalsBackIsNoticed(t *testing.T) {
 			fill(t, j, 24)
 			anchored, _ := j.Head()
 			require.NoError(t, j.Close())
-			_, err := VerifyDir(t.Context(), dir, []Head{anchored})
+			_, err := VerifyDir(t.Context(), dir, anchors(anchored))
 			require.NoError(t, err)
 			files := filesOf(t, dir)
 			require.Greater(t, len(files), 3)
 			c.do(t, dir, files)
 
-			_, err = VerifyDir(t.Context(), dir, []Head{anchored})
+			_, err = VerifyDir(t.Context(), dir, anchors(anchored))
 			require.Equal(t, fault.Corrupt, fault.KindOf(err), "%v", err)
 			require.ErrorContains(t, err, c.says)
 			j = open(t, dir, small)
 			fill(t, j, 30) // the node goes on, also past the anchored sequence
-			_, err = j.Verify(t.Context(), []Head{anchored})
+			_, err = j.Verify(t.Context(), anchors(anchored))
 			require.Equal(t, fault.Corrupt, fault.KindOf(err), "%v", err)
 			require.NoError(t, j.Close())
 			require.NoError(t, open(t, dir, small).Close())
@@ -141,7 +141,7 @@ func TestAFileTakenFromARunningNodeIsNoticed(t *testing.T) {
 	j := open(t, dir, small)
 	fill(t, j, 20)
 	require.NoError(t, os.Remove(filesOf(t, dir)[1]))
-	_, err := j.Verify(t.Context(), nil)
+	_, err := j.Verify(t.Context(), anchors())
 	require.ErrorContains(t, err, "is gone")
 	_, err = j.Read(t.Context(), Query{})
 	require.Equal(t, fault.Corrupt, fault.KindOf(err))
@@ -185,12 +185,12 @@ func TestAKilledProcessLosesNothingThatItWasTold(t *testing.T) {
 		lines := strings.Fields(out.String())
 		told, err = strconv.ParseUint(lines[len(lines)-2], 10, 64) // the last may have been written in part
 		require.NoError(t, err)
-		v, err := VerifyDir(t.Context(), dir, nil)
+		v, err := VerifyDir(t.Context(), dir, anchors())
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, v.Head.Seq, told)
 		j := open(t, dir, func(o *Options) { o.File = 4000 })
 		fill(t, j, 3)
-		_, err = j.Verify(t.Context(), nil)
+		_, err = j.Verify(t.Context(), anchors())
 		require.NoError(t, err)
 		require.NoError(t, j.Close())
 	}
@@ -227,4 +227,25 @@ func FuzzFrames(f *testing.F) {
 			prev, seq = r.Hash, seq+1
 		}
 	})
+}
+
+func TestAJournalThatWasCutBackIsNoticedThoughItGrewAgain(t *testing.T) {
+	dir := journalDir(t)
+	j := open(t, dir)
+	fill(t, j, 10)
+	before, _ := j.Head()
+	require.NoError(t, j.Close())
+	require.NoError(t, os.Truncate(filesOf(t, dir)[0], 1000))
+	j = open(t, dir)
+	fork, _ := j.Head()
+	require.Less(t, fork.Seq, before.Seq)
+	fill(t, j, 20)
+	after, _ := j.Head()
+	_, err := j.Verify(t.Context(), anchors(before, fork, after))
+	require.Equal(t, fault.Corrupt, fault.KindOf(err))
+	_, err = j.Verify(t.Context(), anchors(after, before))
+	require.ErrorContains(t, err, "was cut back")
+	_, err = j.Verify(t.Context(), anchors(fork, after))
+	require.NoError(t, err)
+	require.NoError(t, j.Close())
 }

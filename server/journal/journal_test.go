@@ -33,7 +33,7 @@ func TestWhatWasAppendedIsThereAfterAStart(t *testing.T) {
 		require.Equal(t, uint64(i+1), r.Seq)
 		require.Equal(t, "db/password", r.Path)
 	}
-	v, err := j.Verify(t.Context(), []Head{head})
+	v, err := j.Verify(t.Context(), anchors(head))
 	require.NoError(t, err)
 	require.Equal(t, 1, v.Anchors)
 	require.EqualValues(t, 25, v.Records)
@@ -53,7 +53,7 @@ func TestManyAppendAtOnceWithoutAGap(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	v, err := j.Verify(t.Context(), nil)
+	v, err := j.Verify(t.Context(), anchors())
 	require.NoError(t, err)
 	require.EqualValues(t, 3200, v.Records)
 	require.NoError(t, j.Close())
@@ -99,7 +99,7 @@ func TestAFullDiskRefusesAndIsForgottenWhenThereIsSpace(t *testing.T) {
 	}
 	require.NoError(t, j.Close())
 	j = open(t, dir)
-	v, err := j.Verify(t.Context(), nil)
+	v, err := j.Verify(t.Context(), anchors())
 	require.NoError(t, err)
 	require.EqualValues(t, 8, v.Records)
 	require.Zero(t, v.Cut)
@@ -121,7 +121,7 @@ func TestAFullDiskAtTheEndOfAFile(t *testing.T) {
 	d.set(-1, nil)
 	fill(t, j, 1)
 	require.Len(t, filesOf(t, dir), 3)
-	_, err := j.Verify(t.Context(), nil)
+	_, err := j.Verify(t.Context(), anchors())
 	require.NoError(t, err)
 	require.NoError(t, j.Close())
 }
@@ -221,18 +221,18 @@ func TestRetentionNeverBreaksTheChain(t *testing.T) {
 	before := len(filesOf(t, dir))
 	j.Trim()
 	require.Less(t, len(filesOf(t, dir)), before)
-	v, err := j.Verify(t.Context(), []Head{old, kept})
+	v, err := j.Verify(t.Context(), anchors(old, kept))
 	require.NoError(t, err)
 	require.Greater(t, v.First, uint64(1))
 	require.NoError(t, j.Close())
 
 	j = open(t, dir, keep)
-	_, err = j.Verify(t.Context(), []Head{old, kept})
+	_, err = j.Verify(t.Context(), anchors(old, kept))
 	require.NoError(t, err)
 	require.NoError(t, j.Close())
 	require.NoError(t, os.Remove(filesOf(t, dir)[0]))
 	j = open(t, dir, keep)
-	_, err = j.Verify(t.Context(), []Head{old, kept})
+	_, err = j.Verify(t.Context(), anchors(old, kept))
 	require.Equal(t, fault.Corrupt, fault.KindOf(err))
 	require.ErrorContains(t, err, "no record says that retention removed")
 	require.NoError(t, j.Close())
@@ -246,7 +246,7 @@ func TestRetentionBySize(t *testing.T) {
 		j.Trim()
 	}
 	require.LessOrEqual(t, len(filesOf(t, dir)), 5)
-	_, err := j.Verify(t.Context(), nil)
+	_, err := j.Verify(t.Context(), anchors())
 	require.NoError(t, err)
 	require.NoError(t, j.Close())
 }

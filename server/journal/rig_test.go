@@ -149,3 +149,14 @@ func (f *flaky) Sync() error {
 }
 
 func journalDir(t *testing.T) string { return filepath.Join(t.TempDir(), "journal") }
+
+// anchors are what the replicated log holds.
+func anchors(heads ...Head) Anchors {
+	return func(yield func(Head, error) bool) {
+		for _, h := range heads {
+			if !yield(h, nil) {
+				return
+			}
+		}
+	}
+}
