@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -64,11 +63,19 @@ type fakeHeads struct {
 	mu    sync.Mutex
 	heads []Head
 	err   error
+	asked int
+}
+
+func (f *fakeHeads) times() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.asked
 }
 
 func (f *fakeHeads) Heads(context.Context) ([]Head, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.asked++
 	return append([]Head(nil), f.heads...), f.err
 }
 
@@ -197,15 +204,13 @@ func TestTheWorkerSaysOnceThatItFailsAndEndsWithItsContext(t *testing.T) {
 	r := newRig(t)
 	r.propose(agreed{2})
 	r.heads.err = errors.New("nobody answers")
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- r.a.Run(ctx) }()
-		time.Sleep(10 * anchorEvery)
-		synctest.Wait()
-		cancel()
-		require.NoError(t, <-done)
-	})
+	r.a.every = time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.a.Run(ctx) }()
+	require.Eventually(t, func() bool { return r.heads.times() > 5 }, 30*time.Second, time.Millisecond)
+	cancel()
+	require.NoError(t, <-done)
 	require.Equal(t, 1, bytes.Count(r.out.Bytes(), []byte("will retry")), r.out.String())
 }
 
