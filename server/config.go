@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/env/v2"
@@ -33,6 +34,7 @@ type Config struct {
 	Metrics MetricsConfig `koanf:"metrics"`
 	Limits  LimitsConfig  `koanf:"limits"`
 	Disk    DiskConfig    `koanf:"disk"`
+	Audit   AuditConfig   `koanf:"audit"`
 	Log     LogConfig     `koanf:"log"`
 }
 
@@ -92,6 +94,12 @@ type DiskConfig struct {
 	Ballast int64 `koanf:"ballast_mib"` // a file that is given back when a start needs the space, default 256
 }
 
+// AuditConfig bounds the node's journal of reads. Whole files of 64 MiB are removed, the oldest first, when either bound is passed.
+type AuditConfig struct {
+	Retention time.Duration `koanf:"retention"` // default 2160h, which are 90 days; 0 keeps everything that max_mib allows
+	Max       int64         `koanf:"max_mib"`   // default 4096; 0: no bound
+}
+
 // LogConfig is the level: debug, info, warn or error.
 type LogConfig struct {
 	Level string `koanf:"level"`
@@ -101,6 +109,7 @@ func defaults() Config {
 	return Config{
 		API: Address{Listen: "127.0.0.1:8200"}, Cluster: ClusterConfig{Listen: "127.0.0.1:8201"}, Gossip: GossipConfig{Listen: "127.0.0.1:8301"},
 		Raft: RaftConfig{LogStore: "bolt"}, Disk: DiskConfig{Reserve: 512, Ballast: 256}, Log: LogConfig{Level: "info"},
+		Audit: AuditConfig{Retention: 90 * 24 * time.Hour, Max: 4096},
 	}
 }
 
@@ -190,6 +199,12 @@ func (c *Config) Validate() error {
 	}
 	if c.Disk.Reserve < 0 || c.Disk.Ballast < 0 {
 		bad("disk", "sizes are not negative")
+	}
+	if c.Audit.Retention < 0 {
+		bad("audit.retention", "is not negative")
+	}
+	if c.Audit.Max != 0 && c.Audit.Max < 128 {
+		bad("audit.max_mib", "is 0 or at least 128: two files")
 	}
 	if _, err := c.level(); err != nil {
 		bad("log.level", "%q is none of debug, info, warn, error", c.Log.Level)

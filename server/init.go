@@ -31,7 +31,7 @@ func (n *Node) clearIncomplete() error {
 		return nil
 	}
 	n.log.Warn("an init did not end: what it left is removed, run `trstctl operator init` again")
-	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots"} {
+	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots", "journal"} {
 		if err := os.RemoveAll(filepath.Join(n.cfg.Data, name)); err != nil {
 			return fmt.Errorf("remove an incomplete init: %w", err)
 		}

@@ -99,6 +99,10 @@ type Options struct {
 	Status   Statuses
 	Members  Members
 	Operator Operator
+	Journal  Journal
+	Refusals Refusals
+	Journals Journals
+	Signer   Signer
 
 	EnableSecrets bool // secrets.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.

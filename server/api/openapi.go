@@ -104,7 +104,7 @@ func (d *describer) responses(r *route) object {
 	case r.response != nil:
 		ok["content"] = object{"application/json": object{"schema": d.schema(r.response)}}
 	case r.name == "audit.export":
-		ok["content"] = object{"application/x-ndjson": object{"schema": d.schema(of[auditRecord]())}}
+		ok["content"] = object{"application/x-ndjson": object{"schema": d.schema(of[exportLine]())}}
 	default:
 		ok["content"] = object{"application/json": object{"schema": object{"type": "object"}}}
 	}
@@ -123,7 +123,7 @@ func (d *describer) schema(t reflect.Type) object {
 		return object{"type": "string", "examples": []string{"5m", "36h"}}
 	case of[strictjson.Text]():
 		return object{"type": "string"}
-	case of[strictjson.Base64]():
+	case of[strictjson.Base64](), of[[]byte]():
 		return object{"type": "string", "contentEncoding": "base64"}
 	}
 	switch t.Kind() {

@@ -22,8 +22,8 @@ type Query struct {
 	Path    string   `cbor:"6,keyasint"` // this path, or one beneath it
 	Op      string   `cbor:"7,keyasint"`
 	Since   fsm.Time `cbor:"8,keyasint"`
-	Until   fsm.Time `cbor:"9,keyasint"` // inclusive
-	To      uint64   `cbor:"10,keyasint"`
+	Until   fsm.Time `cbor:"9,keyasint"`  // inclusive
+	To      uint64   `cbor:"10,keyasint"` // the last sequence to look at
 }
 
 // Line is a record as it stands in the journal: Body is what its hash covers.
@@ -31,6 +31,9 @@ type Line struct {
 	Hash [32]byte `cbor:"1,keyasint"`
 	Body []byte   `cbor:"2,keyasint"`
 }
+
+// After returns the hash that the chain has behind the line, when before is the one before it.
+func (l Line) After(before [32]byte) [32]byte { return chained(before, l.Body) }
 
 // Record decodes the line.
 func (l Line) Record() (Record, error) {
@@ -46,7 +49,8 @@ type Page struct {
 	Looked fsm.Time `cbor:"3,keyasint"` // time of the last record that was looked at
 	Head   Head     `cbor:"4,keyasint"` // the end of the journal
 	First  uint64   `cbor:"5,keyasint"` // sequence of the oldest record that there is
-	Prev   [32]byte `cbor:"6,keyasint"` // hash before From
+	Prev   [32]byte `cbor:"6,keyasint"` // hash before the first that was looked at
+	Last   uint64   `cbor:"7,keyasint"` // sequence of the last that was looked at, 0 for none
 }
 
 // Bounds of a page: what is looked at, and what is returned.
@@ -157,7 +161,7 @@ func (j *Journal) readFile(ctx context.Context, s segment, at *uint64, last uint
 			return true, nil
 		}
 		*looked++
-		p.Looked = r.At
+		p.Looked, p.Last = r.At, r.Seq
 		if q.Matches(&r) {
 			p.Lines = append(p.Lines, l)
 			*bytes += len(l.Body) + 64
