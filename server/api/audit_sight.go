@@ -177,12 +177,12 @@ func (c *call) cursor(s *sight) (auditCursor, error) {
 		}
 		cur.At[sourceLog] = seq
 	default:
-		order := cur.Reverse
+		var page auditCursor
 		b, err := base64.RawURLEncoding.DecodeString(text)
-		if err != nil || json.Unmarshal(b, &cur) != nil || cur.Reverse != order || cur.At == nil || cur.End == nil {
+		if err != nil || json.Unmarshal(b, &page) != nil || page.Reverse != cur.Reverse || page.At == nil || page.End == nil {
 			return cur, fault.Bad("after", "is not the next_cursor of a page in this order")
 		}
-		cur.plain = false
+		return page, nil
 	}
 	return cur, nil
 }
