@@ -25,7 +25,14 @@ type Verified struct {
 
 // String says in one line what was found.
 func (v Verified) String() string {
-	return fmt.Sprintf("records %d to %d are intact and have the hashes of %d anchors, head %x", v.First, v.Head.Seq, v.Anchors, v.Head.Hash[:8])
+	if v.Head.Journal.IsZero() {
+		return "there is none, and none was anchored"
+	}
+	tail := ""
+	if v.Tail > 0 {
+		tail = fmt.Sprintf(", and a torn tail of %d bytes that the next start cuts off", v.Tail)
+	}
+	return fmt.Sprintf("records %d to %d are intact and have the hashes of %d anchors, head %x%s", v.First, v.Head.Seq, v.Anchors, v.Head.Hash[:8], tail)
 }
 
 // Anchors are heads of the journal that the replicated log holds, in its order.
