@@ -23,6 +23,7 @@ type Record struct {
 	Actor  Actor
 	Origin Origin
 	Events []PastEvent
+	Raw    []byte // what Hash covers, behind the hash before; while it is visited only
 }
 
 // PastEvent is an event as it was recorded; Data is its CBOR.
@@ -64,13 +65,30 @@ func History(r Reader, seq uint64, reverse bool, visit func(Record) (bool, error
 		if err != nil {
 			return false, fault.New(fault.Corrupt, "record %d of the event log cannot be read", binary.BigEndian.Uint64(k[1:])).Because(err)
 		}
-		out := Record{Seq: binary.BigEndian.Uint64(k[1:]), Hash: hash, Index: rec.Index, At: rec.At, ID: rec.ID,
-			Tenant: rec.Tenant, Actor: rec.Actor, Origin: rec.Origin}
-		for _, e := range rec.Events {
-			out.Events = append(out.Events, PastEvent(e))
-		}
+		out := rec.shown()
+		out.Seq, out.Hash, out.Raw = binary.BigEndian.Uint64(k[1:]), hash, v[32:]
 		return visit(out)
 	})
+}
+
+func (rec *record) shown() Record {
+	out := Record{Index: rec.Index, At: rec.At, ID: rec.ID, Tenant: rec.Tenant, Actor: rec.Actor, Origin: rec.Origin}
+	for _, e := range rec.Events {
+		out.Events = append(out.Events, PastEvent(e))
+	}
+	return out
+}
+
+// ParseRecord reads the bytes that a record of the event log is hashed from, as Record.Raw gives them, and returns it with the hash that
+// follows from the one before.
+func ParseRecord(before [32]byte, raw []byte) (Record, error) {
+	var rec record
+	if err := Decode(raw, &rec); err != nil {
+		return Record{}, fault.New(fault.Corrupt, "a record of the event log cannot be read").Because(err)
+	}
+	out := rec.shown()
+	out.Hash, out.Raw = chain(before, raw), raw
+	return out, nil
 }
 
 // Verified is what VerifyChain found intact.

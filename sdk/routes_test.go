@@ -58,6 +58,11 @@ func TestRoutes(t *testing.T) {
 			_, err := c.Events(ctx, EventQuery{After: "7", Order: "desc", Type: "x"})
 			return err
 		},
+		"GET /api/v1/audit/events?actor=a&path=p&since=2026-01-02T03%3A04%3A05Z&source=reads": func(ctx context.Context, c *Client) error {
+			_, err := c.Events(ctx, EventQuery{Actor: "a", Path: "p", Source: SourceReads, Since: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)})
+			return err
+		},
+		"GET /api/v1/audit/key":    func(ctx context.Context, c *Client) error { _, err := c.AuditKey(ctx); return err },
 		"GET /api/v1/audit/verify": func(ctx context.Context, c *Client) error { _, err := c.VerifyAudit(ctx); return err },
 		"GET /api/v1/audit/export": func(ctx context.Context, c *Client) error {
 			_, err := c.ExportAudit(ctx, EventQuery{}, &bytes.Buffer{})

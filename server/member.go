@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/rbac"
@@ -26,7 +27,7 @@ import (
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
-	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, tenant.Register, auth.Register, rbac.Register, secret.Register).
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register).
 		UpTo(cluster.Version)
 }
 
@@ -35,6 +36,8 @@ type member struct {
 	log     *slog.Logger
 	keys    *keyring.Keyring
 	cluster *cluster.Node
+	reads   *journals
+	audit   *audit.Engine
 	tenants *tenant.Engine
 	tokens  *auth.Engine
 	rotator *keyring.Rotator
@@ -60,16 +63,19 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.reads, err = openJournals(n.cfg, id, meters.metrics, n.log); err != nil {
+		return nil, err
+	}
 	m.cluster, err = cluster.Open(cluster.Config{
 		Dir: n.cfg.Data, Listen: n.cfg.Cluster.Listen, Gossip: n.gossipListen(), Self: n.self(), Peers: n.cfg.Cluster.Peers,
-		Answer: m.answer, LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log,
+		LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log, Answer: m.answer,
 		DeadAfter: n.cfg.Autopilot.DeadAfter,
 	}, id, events, m.keys, bootstrap)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, m.reads.close())
 	}
 	if err := m.wire(n.cfg, events, meters); err != nil {
-		return nil, errors.Join(err, m.cluster.Abandon())
+		return nil, errors.Join(err, m.cluster.Abandon(), m.reads.close())
 	}
 	return m, nil
 }
@@ -84,6 +90,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places)
+	m.audit = audit.New(ledger, m.keys)
 	parts := adapter{m, cfg}
 	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready}
 	err := meters.registry.Register(m.gauges)
@@ -93,6 +100,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
 		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
 		EnableSecrets: cfg.Secrets.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
 		return err
@@ -145,8 +153,10 @@ func (m *member) run(ctx context.Context) error {
 	wg.Go(func() { m.gauges.watchPeers(m.stopping, m.listMembers) })
 	start(m.gate.run)
 	start(func(ctx context.Context) error {
-		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run)
+		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run)
 	})
+	journaled := m.keepJournals()
+	defer journaled()
 	if m.metrics != nil {
 		start(m.metrics.run)
 	}
@@ -161,6 +171,21 @@ func (m *member) run(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+func (m *member) journals() remoteJournals { return remoteJournals{m.cluster, m.reads} }
+
+// keepJournals runs the journals beyond everything that writes into them; the returned function ends them.
+func (m *member) keepJournals() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.reads.run(ctx) }()
+	return func() {
+		cancel()
+		if err := errors.Join(<-done, m.reads.close()); err != nil {
+			m.log.Error("the journal of reads was not closed", "err", err)
+		}
+	}
 }
 
 // drain lets what is under way end while nothing new is sent here.
@@ -191,6 +216,8 @@ func (m *member) answer(ctx context.Context, _, name string, body []byte) ([]byt
 		return m.gate.answerSeals(ctx)
 	case askClose:
 		return nil, m.gate.close()
+	case askHead, askPage:
+		return m.reads.answer(ctx, name, body)
 	}
 	v, err := m.cluster.Store().View()
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/cluster/logstore"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/server/journal"
 )
 
 // VerifyDir checks the data directory of a node that does not run, or a copy of one: every entry of the Raft log, every block of the tables, every
@@ -33,7 +34,37 @@ func VerifyDir(ctx context.Context, dir string) (lines []string, err error) {
 	if err != nil {
 		return lines, err
 	}
-	return append(lines, line), nil
+	lines = append(lines, line)
+	found, err := verifyJournals(ctx, dir)
+	return append(lines, found...), err
+}
+
+// verifyJournals holds the journals against what this node's tables have anchored.
+func verifyJournals(ctx context.Context, dir string) (lines []string, err error) {
+	id, err := cluster.LoadIdentity(dir)
+	if err != nil {
+		return nil, err
+	}
+	s, err := fsm.Open(filepath.Join(dir, "tables"), registry(), fsm.Options{})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	v, err := s.View()
+	if err != nil {
+		return nil, err
+	}
+	defer v.Close()
+	reads, err := journal.VerifyDir(ctx, filepath.Join(dir, "journal"), anchorsOf(v, id.Node))
+	if err != nil {
+		return nil, err
+	}
+	lines = append(lines, "journal of reads: "+reads.String())
+	refused, err := journal.VerifyDir(ctx, filepath.Join(dir, "journal", "refused"), func(func(journal.Head, error) bool) {})
+	if err != nil {
+		return lines, err
+	}
+	return append(lines, "journal of refusals: "+refused.String()), nil
 }
 
 func verifyLog(ctx context.Context, dir string) (line string, err error) {

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server"
+	"github.com/trstctl/trstctl/server/export"
 )
 
 // keygen makes a new key file; it refuses to touch one that exists.
@@ -37,3 +39,6 @@ func rebuildDir(ctx context.Context, dir string) ([]string, error) {
 
 // verifyDir checks the data directory of a node that does not run and returns a line for each part found in order.
 func verifyDir(ctx context.Context, dir string) ([]string, error) { return server.VerifyDir(ctx, dir) }
+
+// verifyExport reads an export of the audit and recomputes its chains.
+func verifyExport(r io.Reader, key string) (export.Result, error) { return export.Verify(r, key) }

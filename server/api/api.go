@@ -102,6 +102,10 @@ type Options struct {
 	Gate      Gate
 	Rotation  Rotation
 	Snapshots Snapshots
+	Journal   Journal
+	Refusals  Refusals
+	Journals  Journals
+	Signer    Signer
 
 	EnableSecrets bool // secrets.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.

@@ -39,16 +39,19 @@ type call struct {
 	params  map[string]string
 
 	session *access.Session
-	tenant  fsm.UID   // that the request stands in
-	view    *fsm.View // of a read
-	now     fsm.Time  // by which expiry is judged
-	want    Want      // what a read asked for
+	refused *access.Session // whose token is alive, but who may not act in the tenant that was named
+	tenant  fsm.UID         // that the request stands in
+	view    *fsm.View       // of a read
+	now     fsm.Time        // by which expiry is judged
+	want    Want            // what a read asked for
 
 	req     fsm.Request // of a mutation
 	decided uint64      // index of the view it was last decided in, 0 if it never was
 
 	index     uint64 // for X-Trstctl-Index, 0 if nothing is known
 	epoch     uint32 // which history of the cluster it belongs to
+	version   uint64 // of the secret that was read, for the journal
+	recorded  bool   // in the journal
 	replayed  bool
 	forwarded bool // this node passed it on
 	status    int
@@ -180,7 +183,11 @@ func (c *call) dispatch() error {
 			return err
 		}
 	}
-	return c.answerWrite()
+	err := c.answerWrite()
+	if err != nil {
+		c.recordRefusal(err)
+	}
+	return err
 }
 
 func errSealed() error {

@@ -18,6 +18,7 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/require"
 
+	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/keyring"
@@ -188,12 +189,15 @@ type bench struct {
 	root    string // token
 	log     *bytes.Buffer
 	shift   time.Duration
+
+	journals *fakeJournals
+	raft     *oneLog
 }
 
 // newBench founds a cluster of one.
 func newBench(t *testing.T, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
-	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register,
+	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register,
 		func(r *fsm.Registry) {
 			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
 			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
@@ -203,6 +207,7 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, b.store.Close()) })
 	log := &oneLog{store: b.store}
+	b.raft = log
 	ledger := fsm.NewLedger(b.store, log)
 	kek := filepath.Join(t.TempDir(), "kek")
 	require.NoError(t, seal.Keygen(kek))
@@ -222,7 +227,8 @@ func newBench(t *testing.T, change ...func(*Options)) *bench {
 	require.NoError(t, err)
 	require.NoError(t, b.cluster.keys.Unseal(t.Context(), v, file))
 	require.NoError(t, v.Close())
-	opt := Options{Node: "n1", Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
+	b.journals = newFakeJournals(t)
+	opt := Options{Node: "n1", Journal: b.journals, Refusals: b.journals, Journals: b.journals, Signer: audit.New(ledger, b.keys), Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
 		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},

@@ -67,6 +67,7 @@ func (a *API) serveMetrics(c *call) {
 		err = c.inView(func(v *fsm.View) error { return c.admit(v) })
 	}
 	if err != nil {
+		c.recordRefusal(err)
 		c.refuse(err)
 		return
 	}

@@ -34,6 +34,7 @@ func (c *call) log() {
 	c.count()
 	if c.unknown() && c.status >= 400 && c.route != healthRoute {
 		c.api.quiet.add(c.address)
+		c.api.opt.Refusals.Add(rateKey(c.address))
 	}
 	c.api.quiet.say(c.r.Context(), c.api.opt.Log, c.api.opt.Clock())
 	level := c.severity()
@@ -79,7 +80,7 @@ func (c *call) what() (attrs []slog.Attr) {
 // refused before its caller was known, here or by the leader.
 func (c *call) unknown() bool {
 	switch {
-	case c.session != nil || c.status >= 500 && c.status != http.StatusServiceUnavailable:
+	case c.session != nil || c.refused != nil || c.status >= 500 && c.status != http.StatusServiceUnavailable:
 		return false
 	case c.forwarded:
 		return c.status == http.StatusUnauthorized || c.status == http.StatusTooManyRequests

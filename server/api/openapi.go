@@ -106,7 +106,7 @@ func (d *describer) responses(r *route) object {
 	case r.name == "sys.snapshot":
 		ok["content"] = object{"application/octet-stream": object{"schema": object{"type": "string", "format": "binary"}}}
 	case r.name == "audit.export":
-		ok["content"] = object{"application/x-ndjson": object{"schema": d.schema(of[auditRecord]())}}
+		ok["content"] = object{"application/x-ndjson": object{"schema": d.schema(of[exportLine]())}}
 	default:
 		ok["content"] = object{"application/json": object{"schema": object{"type": "object"}}}
 	}
@@ -125,7 +125,7 @@ func (d *describer) schema(t reflect.Type) object {
 		return object{"type": "string", "examples": []string{"5m", "36h"}}
 	case of[strictjson.Text]():
 		return object{"type": "string"}
-	case of[strictjson.Base64]():
+	case of[strictjson.Base64](), of[[]byte]():
 		return object{"type": "string", "contentEncoding": "base64"}
 	}
 	switch t.Kind() {

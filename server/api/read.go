@@ -11,7 +11,8 @@ import (
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
-// answerRead brings the state to the level that was asked for and answers from one view of it.
+// answerRead brings the state to the level that was asked for and answers from one view of it. Nothing is answered that is not in the
+// journal.
 func (c *call) answerRead() error {
 	if !c.api.opt.Keys.Unsealed() {
 		return errSealed()
@@ -26,9 +27,19 @@ func (c *call) answerRead() error {
 	defer c.close(v)
 	c.view, c.index, c.epoch = v, v.Index(), fsm.Epoch(v)
 	if err := c.admit(v); err != nil {
+		if unwritten := c.record(err); unwritten != nil {
+			return unwritten
+		}
 		return err
 	}
-	return c.answer(c.route.handle(c))
+	out, err := c.route.handle(c)
+	if unwritten := c.record(err); unwritten != nil {
+		if s, ok := out.(wiper); ok {
+			s.wipe()
+		}
+		return unwritten
+	}
+	return c.answer(out, err)
 }
 
 // close ends a view. That it fails means that Pebble is in trouble, which the next request will say better.

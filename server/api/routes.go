@@ -21,8 +21,15 @@ var (
 	qCas    = query{"cas", "integer", "the version that must be the last one"}
 	qCursor = query{"cursor", "string", "next_cursor of the page before"}
 	qLimit  = query{"limit", "integer", "entries of a page, 1 to 1,000, default 100"}
-	qAfter  = query{"after", "integer", "sequence of the record to go on from"}
 )
+
+// auditQuery is what selects records of the audit.
+func auditQuery() []query {
+	return []query{{"after", "string", "next_cursor of the page before; a number is a sequence of the event log, and then it is about that alone"},
+		{"source", "string", "all, which is the default, log, reads or refused"}, {"type", "string", "only this type of event or operation"},
+		{"stream", "string", "only changes on this stream"}, {"path", "string", "only this path and what lies beneath"},
+		{"actor", "string", "only this identity or accessor"}, {"since", "string", "RFC 3339"}, {"until", "string", "RFC 3339"}}
+}
 
 func may(resource string, caps rbac.Capability) need { return need{resource: resource, caps: caps} }
 
@@ -122,12 +129,15 @@ func policyRoutes() []*route {
 func clusterRoutes() []*route {
 	return []*route{
 		{name: "audit.events", method: http.MethodGet, pattern: "/audit/events", kind: read, surface: bulk, handle: listAudit,
-			summary: "List records of the event log; a tenant sees its own.", needs: []need{may("audit/events", rbac.Read)}, response: of[auditAnswer](),
-			query: []query{qAfter, qLimit, {"order", "string", "asc, which is the default, or desc"}, {"type", "string", "only this type of event"}, {"stream", "string", "only this stream"}}},
+			summary: "List what was changed, from the event log, and what was read and refused, from the journals of all nodes, in order of time; a tenant sees its own.", needs: []need{may("audit/events", rbac.Read)}, response: of[auditAnswer](),
+			query: append(auditQuery(), qLimit, query{"order", "string", "asc, which is the default, or desc"})},
 		{name: "audit.verify", method: http.MethodGet, pattern: "/audit/verify", kind: read, surface: bulk, handle: verifyAudit, long: true, global: true, roots: true,
-			summary: "Verify the whole chain, of all tenants, on this node; for the root tenant.", needs: []need{may("audit/verify", rbac.Read)}, response: of[verifyAnswer]()},
+			summary: "Verify the event log, of all tenants, and the journals of this node against their anchors in it; for the root tenant.", needs: []need{may("audit/verify", rbac.Read)}, response: of[verifyAnswer]()},
 		{name: "audit.export", method: http.MethodGet, pattern: "/audit/export", kind: read, surface: bulk, handle: exportAudit, long: true,
-			summary: "Stream the records as NDJSON.", needs: []need{may("audit/export", rbac.Read)}, query: []query{qAfter}},
+			summary: "Stream the event log and the journals of all nodes as NDJSON that can be verified without a server.",
+			needs:   []need{may("audit/export", rbac.Read)}, query: auditQuery()},
+		{name: "audit.key", method: http.MethodGet, pattern: "/audit/key", kind: read, surface: reads, handle: readAuditKey,
+			summary: "Show the public key that exports are signed with.", needs: []need{may("audit/key", rbac.Read)}, response: of[keyAnswer]()},
 		{name: "sys.status", method: http.MethodGet, pattern: "/sys/status", kind: open, surface: public, handle: readStatus,
 			summary: "Describe this node; with a token in more detail.", response: of[Status]()},
 		{name: "sys.openapi", method: http.MethodGet, pattern: "/sys/openapi.json", kind: open, surface: public, handle: readDocument,

@@ -65,6 +65,7 @@ var samples = map[string]sample{
 	"tenants.delete":         {"/tenants/acme", "", map[string]string{"name": "acme"}, func(b *bench) { b.tenant("acme") }},
 	"audit.events":           {"/audit/events?order=desc&limit=5", "", nil, nil},
 	"audit.verify":           {"/audit/verify", "", nil, nil},
+	"audit.key":              {"/audit/key", "", nil, func(b *bench) { b.sign() }},
 	"audit.export":           {"/audit/export?after=1", "", nil, nil},
 	"sys.status":             {"/sys/status", "", nil, nil},
 	"sys.openapi":            {"/sys/openapi.json", "", nil, nil},

@@ -101,6 +101,7 @@ func getSecret(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.version = v.Version
 	if expand {
 		if v.Value, err = c.expand(v.Value); err != nil {
 			return nil, err
@@ -116,6 +117,9 @@ func (c *call) expand(value []byte) ([]byte, error) {
 	return c.api.opt.Secrets.Expand(c.view, c.tenant, c.path, value, c.now, func(path string) error {
 		d := c.session.Explain("secrets/"+path, rbac.Read)
 		c.reference(path, d)
+		if err := c.recordReference(path, d); err != nil {
+			return err
+		}
 		if !d.Allowed {
 			return access.Denied()
 		}

@@ -91,7 +91,7 @@ func (made *contents) others(t *testing.T, client *sdk.Client) {
 	require.NoError(t, client.DeleteTenant(ctx, "gone"))
 	_, err = client.CreateJoinToken(ctx, "n2")
 	require.NoError(t, err)
-	page, err := client.Events(ctx, sdk.EventQuery{Order: "desc", Limit: 1})
+	page, err := client.Events(ctx, sdk.EventQuery{Source: sdk.SourceLog, Order: "desc", Limit: 1})
 	require.NoError(t, err)
 	made.Record = page.Items[0]
 }
