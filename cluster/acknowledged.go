@@ -87,7 +87,7 @@ func (n *Node) remember(ctx context.Context) error {
 	for look := 1; ctx.Err() == nil; look++ {
 		mine := n.Status()
 		n.watch.saw(n.id.Node, mine, n.problemOf(mine))
-		if err := n.compareMemories(ctx, n.others(), n.raft.LastIndex()); err != nil {
+		if err := n.compareMemories(ctx, n.others(), n.raft.LastIndex); err != nil {
 			return err
 		}
 		if look%keepAcknowledged == 0 {
@@ -123,8 +123,9 @@ func (n *Node) others() []string {
 	return out
 }
 
-// compareMemories returns an error when one of others remembers that this node had more of the log than last.
-func (n *Node) compareMemories(ctx context.Context, others []string, last uint64) error {
+// compareMemories returns an error when one of others remembers that this node had more of the log than it has. The log's end is looked up after the
+// answer: it grows meanwhile, and the others hear of it.
+func (n *Node) compareMemories(ctx context.Context, others []string, end func() uint64) error {
 	answers := make(chan error, len(others))
 	for _, id := range others {
 		go func() {
@@ -135,7 +136,7 @@ func (n *Node) compareMemories(ctx context.Context, others []string, last uint64
 			}
 			n.acked.saw(id, s.Commit)
 			n.watch.saw(id, s, n.problemOf(s))
-			if s.Yours > last {
+			if last := end(); s.Yours > last {
 				err = fault.New(fault.Corrupt, "node %s had the log up to index %d, as %s remembers, and has it up to %d now: an older copy of its data directory was "+
 					"put back, or its disk has lost what it confirmed; move the directory aside and join as a new node", n.id.Node, s.Yours, id, last)
 			}
@@ -157,5 +158,5 @@ func (n *Node) refuseLess(base uint64) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), recallTime)
 	defer cancel()
-	return n.compareMemories(ctx, n.others(), max(last, base))
+	return n.compareMemories(ctx, n.others(), func() uint64 { return max(last, base) })
 }
