@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/trstctl/trstctl/test/harness"
 	"github.com/trstctl/trstctl/test/parts"
 )
 
@@ -85,6 +86,14 @@ func named(t *testing.T, list any, name string) object {
 	return nil
 }
 
+// valid has the binary check a configuration.
+func valid(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "trstctl.yaml")
+	write(t, path, text)
+	run(t, harness.Binary(t), "server", "-c", path, "--check")
+}
+
 func TestTheChartMakesACluster(t *testing.T) {
 	for _, replicas := range []int{3, 5} {
 		all := render(t, "--set", "replicas="+string(rune('0'+replicas)))
@@ -145,16 +154,22 @@ func TestTheKeyFileReachesTheNodeFromASecret(t *testing.T) {
 func TestAPKCS11ModuleIsMounted(t *testing.T) {
 	all := render(t, "--set", "seal.file.enabled=false,seal.pkcs11.enabled=true,seal.pkcs11.modulePath=/opt/vendor/lib/p11.so",
 		"--set", "seal.pkcs11.configSecret=hsm,seal.pkcs11.pinSecret=hsm-pin,seal.pkcs11.moduleVolume.hostPath.path=/opt/vendor/lib",
-		"--set", "seal.pkcs11.env[0].name=VENDOR_CONF,seal.pkcs11.env[0].value=/etc/trstctl-pkcs11/vendor.conf")
+		"--set", "seal.pkcs11.token=kek,seal.pkcs11.key=root,seal.pkcs11.options.mechanism=RSA_OAEP,seal.shares.enabled=true",
+		"--set", "seal.pkcs11.env.VENDOR_CONF=/etc/trstctl-pkcs11/vendor.conf")
 	pod := at(t, all["StatefulSet/trstctl"], "spec", "template", "spec")
 	node := named(t, at(t, pod, "containers"), "trstctl")
 	require.Equal(t, object{"name": "pkcs11-module", "mountPath": "/opt/vendor/lib", "readOnly": true}, named(t, node["volumeMounts"], "pkcs11-module"))
 	require.Equal(t, "/opt/vendor/lib", at(t, named(t, at(t, pod, "volumes"), "pkcs11-module"), "hostPath", "path"))
 	require.Equal(t, "hsm", at(t, named(t, at(t, pod, "volumes"), "pkcs11-config"), "secret", "secretName"))
-	require.Equal(t, "/etc/trstctl-pkcs11/vendor.conf", named(t, node["env"], "VENDOR_CONF")["value"])
 	sources := at(t, named(t, at(t, pod, "volumes"), "secrets"), "projected", "sources")
 	require.Equal(t, []any{object{"secret": object{"name": "hsm-pin", "items": []any{object{"key": "pin", "path": "pin"}}}}}, sources)
-	require.NotContains(t, at(t, all["ConfigMap/trstctl"], "data", "trstctl-0.yaml"), "kek")
+
+	text := at(t, all["ConfigMap/trstctl"], "data", "trstctl-0.yaml").(string)
+	var config object
+	require.NoError(t, yaml.Unmarshal([]byte(text), &config))
+	require.Equal(t, []any{object{"kind": "pkcs11", "module": "/opt/vendor/lib/p11.so", "token": "kek", "key": "root", "pin_file": "/run/trstctl/pin",
+		"mechanism": "RSA_OAEP", "env": object{"VENDOR_CONF": "/etc/trstctl-pkcs11/vendor.conf"}}, object{"kind": "shamir"}}, config["seals"])
+	valid(t, text)
 }
 
 func TestOptionsOfTheChart(t *testing.T) {
@@ -167,7 +182,9 @@ func TestOptionsOfTheChart(t *testing.T) {
 	require.Equal(t, "ops", from)
 	require.Equal(t, "fast", at(t, all["StatefulSet/trstctl"], "spec", "volumeClaimTemplates", 0, "spec", "storageClassName"))
 	var config object
-	require.NoError(t, yaml.Unmarshal([]byte(at(t, all["ConfigMap/trstctl"], "data", "trstctl-1.yaml").(string)), &config))
+	text := at(t, all["ConfigMap/trstctl"], "data", "trstctl-1.yaml").(string)
+	valid(t, text)
+	require.NoError(t, yaml.Unmarshal([]byte(text), &config))
 	require.Equal(t, "trstctl-1b", config["node"])
 	require.Equal(t, 7, at(t, config, "limits", "writes"))
 	affinity := at(t, all["StatefulSet/trstctl"], "spec", "template", "spec", "affinity", "podAntiAffinity")
@@ -176,16 +193,17 @@ func TestOptionsOfTheChart(t *testing.T) {
 
 func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 	for values, told := range map[string]string{
-		"replicas=4":                          "replicas",
-		"replicas=1":                          "replicas",
-		"seal.file.enabled=false":             "seal",
-		"seal.file.secret=":                   "secret",
-		"seal.pkcs11.enabled=true":            "configSecret",
-		"sealed=true":                         "sealed",
-		"metrics.serviceMonitor.enabled=true": "metricsFrom",
-		"terminationGracePeriodSeconds=5":     "terminationGracePeriodSeconds",
-		"logLevel=loud":                       "logLevel",
-		"storage.size=20":                     "size",
+		"replicas=4":              "replicas",
+		"replicas=1":              "replicas",
+		"seal.file.enabled=false": "seal",
+		"seal.file.secret=":       "secret",
+		"seal.pkcs11.enabled=true,seal.pkcs11.pinSecret=p":          "token",
+		"seal.pkcs11.enabled=true":                                  "pinSecret",
+		"sealed=true":                                               "sealed",
+		"metrics.serviceMonitor.enabled=true":                       "metricsFrom",
+		"terminationGracePeriodSeconds=5":                           "terminationGracePeriodSeconds",
+		"logLevel=loud":                                             "logLevel",
+		"storage.size=20":                                           "size",
 		"metrics.enabled=false,metrics.serviceMonitor.enabled=true": "metrics.enabled",
 	} {
 		_, err := helm(t, "--set", values)

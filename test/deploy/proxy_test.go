@@ -230,7 +230,7 @@ func TestNginxRoutesAround(t *testing.T) {
 	nginx(t, harness.Start(t, harness.Options{})).survives(t)
 }
 
-// TestHAProxySendsNothingToANodeThatIsNotReady cuts a node off: it says so at /readyz and gets no request, until it is back.
+// TestHAProxySendsNothingToANodeThatIsNotReady cuts a node off, and seals one: it says so at /readyz and gets no request, until it is ready again.
 func TestHAProxySendsNothingToANodeThatIsNotReady(t *testing.T) {
 	c := harness.Start(t, harness.Options{})
 	f := haproxy(t, c)
@@ -239,22 +239,7 @@ func TestHAProxySendsNothingToANodeThatIsNotReady(t *testing.T) {
 	require.NoError(t, err)
 	cutOff := c.Follower()
 	cutOff.Isolate()
-	none := func(ctx context.Context) error {
-		n, err := f.sends(ctx, client, cutOff)
-		if err == nil && n > 0 {
-			err = fmt.Errorf("%d requests reached it", n)
-		}
-		return err
-	}
-	c.Eventually("the proxy to leave it out", func(ctx context.Context) error {
-		if c.ClientOf(cutOff).Ready(ctx) == nil {
-			return errors.New("it is ready")
-		}
-		return none(ctx)
-	})
-	for range 5 {
-		require.NoError(t, none(t.Context()))
-	}
+	f.leavesOut(t, client, cutOff)
 	cutOff.Heal()
 	c.Eventually("the proxy to use it again", func(ctx context.Context) error {
 		n, err := f.sends(ctx, client, cutOff)
@@ -263,6 +248,30 @@ func TestHAProxySendsNothingToANodeThatIsNotReady(t *testing.T) {
 		}
 		return err
 	})
+	sealed := c.Follower()
+	_, told, code := c.Command("", "operator", "seal", "--node", sealed.ID)
+	require.Zero(t, code, told)
+	f.leavesOut(t, client, sealed)
+}
+
+// leavesOut waits until the proxy has noticed, and sees that it stays so.
+func (f *front) leavesOut(t *testing.T, client *sdk.Client, n *harness.Node) {
+	none := func(ctx context.Context) error {
+		sent, err := f.sends(ctx, client, n)
+		if err == nil && sent > 0 {
+			err = fmt.Errorf("%d requests reached it", sent)
+		}
+		return err
+	}
+	f.c.Eventually("the proxy to leave it out", func(ctx context.Context) error {
+		if status, _, err := fetch(ctx, f.c.CA, "https://"+n.API+"/readyz", ""); err != nil || status == http.StatusOK {
+			return fmt.Errorf("it is ready: %v", err)
+		}
+		return none(ctx)
+	})
+	for range 5 {
+		require.NoError(t, none(t.Context()))
+	}
 }
 
 // TestProxiesRefuseForeignNodes gives a proxy another cluster's CA: it must not send a token to nodes that it cannot verify.
