@@ -19,7 +19,6 @@ import (
 // under a key that HKDF derives from the KEK with a fresh salt, so that this key wraps once and its nonce can be zero. Both layers
 // bind the context below.
 const (
-	epoch    = 1 // of the cluster's history; a restore will raise it
 	keySize  = 32
 	saltAt   = 25
 	saltSize = 32
@@ -66,8 +65,8 @@ func contextOf(cluster fsm.UID, at uint32, b fsm.Binding, kek *fsm.KEKID) []byte
 	return out
 }
 
-// sealed makes the envelope of plaintext under a KEK.
-func sealed(cluster fsm.UID, id fsm.KEKID, kek *key, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
+// sealed makes the envelope of plaintext under a KEK, in an epoch of the cluster's history, which it keeps.
+func sealed(cluster fsm.UID, epoch uint32, id fsm.KEKID, kek *key, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
 	blob := make([]byte, wrapAt, fsm.SealedMin+len(plaintext))
 	blob[0] = fsm.SealedFormat
 	copy(blob[1:17], id.Scope[:])

@@ -89,7 +89,7 @@ func (k *Keyring) Seal(r fsm.Reader, b fsm.Binding, plaintext []byte) (fsm.Seale
 	if err != nil {
 		return fsm.Sealed{}, err
 	}
-	return k.sealUnder(id, kek, b, plaintext)
+	return k.sealUnder(fsm.Epoch(r), id, kek, b, plaintext)
 }
 
 func errNoKeys() error { return fault.New(fault.NotFound, "the tenant's keys were destroyed") }
@@ -127,13 +127,13 @@ func (k *Keyring) holds(id fsm.KEKID, kek *key) error {
 }
 
 // sealUnder holds the lock so that nobody can zero the key in between.
-func (k *Keyring) sealUnder(id fsm.KEKID, kek *key, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
+func (k *Keyring) sealUnder(epoch uint32, id fsm.KEKID, kek *key, b fsm.Binding, plaintext []byte) (fsm.Sealed, error) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	if err := k.holds(id, kek); err != nil {
 		return fsm.Sealed{}, err
 	}
-	s, err := sealed(k.cluster, id, kek, b, plaintext)
+	s, err := sealed(k.cluster, epoch, id, kek, b, plaintext)
 	if err != nil {
 		return s, err
 	}

@@ -173,7 +173,7 @@ func (r *rig) second() (RootAdded, *key) {
 	w, err := r.keys.wrap(r.t.Context(), r.keys.seals[0], 2, root)
 	require.NoError(r.t, err)
 	e.Wraps = []Wrap{w}
-	e.Canary, err = sealed(cluster, fsm.KEKID{Version: 2}, root, canaryBinding(2), []byte(canaryText))
+	e.Canary, err = sealed(cluster, 1, fsm.KEKID{Version: 2}, root, canaryBinding(2), []byte(canaryText))
 	require.NoError(r.t, err)
 	before, err := r.keys.root(r.view(), 1)
 	require.NoError(r.t, err)
@@ -202,7 +202,7 @@ func TestAVoucherIsForOneKey(t *testing.T) {
 	require.NoError(t, err)
 	forged.Wraps = []Wrap{w}
 	blob := append([]byte(nil), good.Canary.Bytes()...)
-	context := contextOf(cluster, epoch, canaryBinding(2), &id)
+	context := contextOf(cluster, 1, canaryBinding(2), &id)
 	from, err := wrapper(root, blob[saltAt:wrapAt], context)
 	require.NoError(t, err)
 	dek, err := from.Open(nil, make([]byte, 12), blob[wrapAt:fsm.SealedNonceAt], context)
@@ -301,7 +301,7 @@ func TestKeysOfADeletedTenantAreZeroed(t *testing.T) {
 		require.Equal(t, key{}, m.key)
 		require.Len(t, r.keys.tenants, 1)
 		require.Len(t, r.keys.macs, 1)
-		_, err = r.keys.sealUnder(id, kek, place, []byte("x"))
+		_, err = r.keys.sealUnder(1, id, kek, place, []byte("x"))
 		require.True(t, fault.Is(err, fault.NotFound), "nothing is sealed under a zeroed key: %v", err)
 		events, err := r.keys.NewTenant(r.view(), acme)
 		require.NoError(t, err)
@@ -442,7 +442,7 @@ func BenchmarkSealOpen(b *testing.B) {
 	text := make([]byte, 1024)
 	b.Run("envelope", func(b *testing.B) {
 		for b.Loop() {
-			s, err := sealed(cluster, id, k, place, text)
+			s, err := sealed(cluster, 1, id, k, place, text)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -50,7 +50,7 @@ func (k *Keyring) Found(ctx context.Context, v *fsm.View, people People) (events
 			events = append(events, record(root, e.Version, s, people))
 		}
 	}
-	e.Canary, err = sealed(k.cluster, fsm.KEKID{Version: e.Version}, root, canaryBinding(e.Version), []byte(canaryText))
+	e.Canary, err = sealed(k.cluster, fsm.Epoch(v), fsm.KEKID{Version: e.Version}, root, canaryBinding(e.Version), []byte(canaryText))
 	return append([]fsm.Event{e}, events...), shares, err
 }
 
@@ -90,7 +90,7 @@ func (k *Keyring) NewTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := sealed(k.cluster, id, kek, macBinding(tenant), mac[:])
+	m, err := sealed(k.cluster, fsm.Epoch(r), id, kek, macBinding(tenant), mac[:])
 	if err == nil {
 		m, err = m.Bound(macBinding(tenant))
 	}
@@ -111,7 +111,7 @@ func (k *Keyring) sealTenantKEK(r fsm.Reader, id fsm.KEKID, kek *key) (fsm.Seale
 	if err != nil {
 		return fsm.Sealed{}, 0, err
 	}
-	s, err := k.sealUnder(under, root, kekBinding(id), kek[:])
+	s, err := k.sealUnder(fsm.Epoch(r), under, root, kekBinding(id), kek[:])
 	if err != nil {
 		return s, 0, fmt.Errorf("seal a tenant's key: %w", err)
 	}

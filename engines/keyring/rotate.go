@@ -49,7 +49,7 @@ func (k *Keyring) decideRoot(ctx context.Context, v *fsm.View, e *fsm.Entry, ten
 	defer clear(root[:])
 	row := RootAdded{Version: before.Version + 1}
 	id := fsm.KEKID{Version: row.Version}
-	if row.Canary, err = sealed(k.cluster, id, root, canaryBinding(row.Version), []byte(canaryText)); err != nil {
+	if row.Canary, err = sealed(k.cluster, fsm.Epoch(v), id, root, canaryBinding(row.Version), []byte(canaryText)); err != nil {
 		return err
 	}
 	all, err := k.sealsOf(v, change)
@@ -73,7 +73,7 @@ func (k *Keyring) decideRoot(ctx context.Context, v *fsm.View, e *fsm.Entry, ten
 	if len(row.Wraps) == 0 {
 		return fault.New(fault.NotDone, "no seal that this node can reach wraps the new root key: see `trstctl operator seal status`")
 	}
-	bridge, err := k.sealUnder(fsm.KEKID{Version: before.Version}, old, bridgeBinding(row.Version), root[:])
+	bridge, err := k.sealUnder(fsm.Epoch(v), fsm.KEKID{Version: before.Version}, old, bridgeBinding(row.Version), root[:])
 	if err != nil {
 		return fmt.Errorf("bridge the new root key: %w", err)
 	}
