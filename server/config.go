@@ -19,6 +19,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/server/egress"
 )
 
 // Config is everything that an operator decides about a node. Each field can be overridden by an environment variable: its
@@ -37,6 +38,8 @@ type Config struct {
 	Limits  LimitsConfig  `koanf:"limits"`
 	Disk    DiskConfig    `koanf:"disk"`
 	Audit   AuditConfig   `koanf:"audit"`
+	Backup  BackupConfig  `koanf:"backup"`
+	Egress  EgressConfig  `koanf:"egress"`
 	Log     LogConfig     `koanf:"log"`
 
 	Autopilot AutopilotConfig `koanf:"autopilot"`
@@ -165,7 +168,7 @@ func environment(known []string) koanf.Provider {
 		}
 		for _, key := range known {
 			if name == "TRSTCTL_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")) {
-				if key == "cluster.peers" {
+				if key == "cluster.peers" || key == "egress.allow" {
 					return key, strings.Split(value, ",")
 				}
 				return key, value
@@ -176,6 +179,7 @@ func environment(known []string) koanf.Provider {
 }
 
 func (c *Config) complete() {
+	c.Backup.complete()
 	for _, a := range [][2]*string{{&c.API.Advertise, &c.API.Listen}, {&c.Cluster.Advertise, &c.Cluster.Listen}, {&c.Gossip.Advertise, &c.Gossip.Listen}} {
 		if *a[0] == "" {
 			*a[0] = *a[1]
@@ -224,6 +228,10 @@ func (c *Config) Validate() error {
 	}
 	if c.Audit.Max != 0 && c.Audit.Max < 128 {
 		bad("audit.max_mib", "is 0 or at least 128: two files")
+	}
+	c.Backup.validate(bad)
+	if _, err := egress.Parse(c.Egress.Allow); err != nil {
+		bad("egress.allow", "%v", err)
 	}
 	if _, err := c.level(); err != nil {
 		bad("log.level", "%q is none of debug, info, warn, error", c.Log.Level)

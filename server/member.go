@@ -15,6 +15,7 @@ import (
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
@@ -27,7 +28,7 @@ import (
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
-	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register).
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register).
 		UpTo(cluster.Version)
 }
 
@@ -47,6 +48,7 @@ type member struct {
 	listen  net.Listener
 	metrics *metricsServer // nil without a listener of its own
 	gauges  *gauges
+	backups *backup.Schedule // nil when none are taken
 
 	draining atomic.Bool
 	stopping context.Context
@@ -105,6 +107,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}); err != nil {
 		return err
 	}
+	if m.backups, err = m.schedule(cfg, meters.metrics); err != nil {
+		return err
+	}
 	return m.listenAPI(cfg, meters)
 }
 
@@ -157,6 +162,10 @@ func (m *member) run(ctx context.Context) error {
 	})
 	journaled := m.keepJournals()
 	defer journaled()
+	if m.backups != nil {
+		start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.backups.Run) })
+		start(m.backups.Report)
+	}
 	if m.metrics != nil {
 		start(m.metrics.run)
 	}

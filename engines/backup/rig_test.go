@@ -32,7 +32,8 @@ func (e noted) EventStream() string { return "note/" + e.Name }
 var notes = fsm.NewTable[noted]("test.note")
 
 func registry() *fsm.Registry {
-	return fsm.NewRegistry(fsm.Builtin, keyring.Register, func(r *fsm.Registry) {
+	return fsm.NewRegistry(fsm.Builtin, keyring.Register, Register, func(r *fsm.Registry) {
+		fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, _ versioned) error { tx.SetVersion(2); return nil })
 		fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e noted) error { return notes.Put(tx, fsm.K(e.Name), e) })
 	})
 }

@@ -39,6 +39,7 @@ var fences = map[string][]string{
 	"github.com/spf13/cobra":              {"cmd/trstctl"},
 	"github.com/anishathalye/porcupine":   {"jepsen", "test/system"},
 	"github.com/stretchr/testify":         nil, // tests only
+	"github.com/aws/aws-sdk-go-v2":        {"engines/backup/s3"},
 	"github.com/miekg/pkcs11":             {"engines/seal"},
 }
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what tests run against: the Debian packages of packages.txt beside this script, and helm, which is built into a cache outside the
+# Installs what tests run against: the Debian packages of packages.txt beside this script, helm and moto, which are put into a cache outside the
 # repository. Only what is missing; no service is started. Without root, or off Debian, it says what to install and lets the tests skip what needs
 # it, unless TRSTCTL_REAL_PARTS=required.
 set -eu
@@ -7,6 +7,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/trstctl-parts
 helm_version=v3.22.0
+moto_version=5.2.5
 
 say() { echo "test/parts: $*" >&2; }
 
@@ -65,6 +66,17 @@ build_helm() {
 	mv "$cache/build/helm" "$cache/bin/helm"
 }
 
+# build_moto is an S3 to test with; it takes half a minute, once.
+build_moto() {
+	[ -x "$cache/bin/moto_server" ] && return
+	say "installing moto $moto_version into $cache/moto"
+	rm -rf "$cache/moto"
+	python3 -m venv "$cache/moto"
+	"$cache/moto/bin/pip" install -q --disable-pip-version-check "moto[server]==$moto_version"
+	mkdir -p "$cache/bin"
+	ln -sf "$cache/moto/bin/moto_server" "$cache/bin/moto_server"
+}
+
 command -v dpkg-query >/dev/null || give_up "this is no Debian: install what corresponds to $(tr '\n' ' ' <"$here/packages.txt")"
 # One at a time: several working copies may share the machine.
 mkdir -p "$cache"
@@ -74,4 +86,5 @@ fi
 lacking=
 install_packages
 build_helm
+build_moto
 [ -z "$lacking" ] || give_up "$lacking"
