@@ -18,11 +18,11 @@ import (
 
 // BackupConfig has the leader take backups by itself, and try each of them. Every node has it, since any may lead.
 type BackupConfig struct {
-	Every   time.Duration `koanf:"every"`   // such as 1h; 0: none are taken
-	Keep    int           `koanf:"keep"`    // how many; the last that passed its drill is kept beside them; default 48
-	Dir     string        `koanf:"dir"`     // a directory, shared or of each node; either this or s3
-	Scratch string        `koanf:"scratch"` // where drills load them, as large as the tables; default: the system's directory for temporary files
-	S3      S3Config      `koanf:"s3"`
+	Every   string   `koanf:"every"`   // such as 1h; none are taken without it
+	Keep    int      `koanf:"keep"`    // how many; the last that passed its drill is kept beside them; default 48
+	Dir     string   `koanf:"dir"`     // a directory, shared or of each node; either this or s3
+	Scratch string   `koanf:"scratch"` // where drills load them, as large as the tables; default: the system's directory for temporary files
+	S3      S3Config `koanf:"s3"`
 }
 
 // S3Config is a bucket of anything that speaks S3.
@@ -56,14 +56,15 @@ func (c *BackupConfig) complete() {
 
 func (c *BackupConfig) validate(bad func(key, format string, args ...any)) {
 	bucket := c.S3.Endpoint != "" || c.S3.Bucket != ""
-	if c.Every == 0 {
+	every, err := time.ParseDuration(c.Every)
+	if c.Every == "" {
 		if c.Dir != "" || bucket {
 			bad("backup.every", "say how often, such as 1h")
 		}
 		return
 	}
-	if c.Every < leastEvery {
-		bad("backup.every", "%s is too often: at least %s", c.Every, leastEvery)
+	if err != nil || every < leastEvery {
+		bad("backup.every", "%q is not a duration of at least %s, such as 1h", c.Every, leastEvery)
 	}
 	if c.Keep < 1 {
 		bad("backup.keep", "at least one is kept, not %d", c.Keep)
@@ -89,8 +90,12 @@ func (c *S3Config) validate(bad func(key, format string, args ...any)) {
 
 // schedule is nil when no backups are to be taken.
 func (m *member) schedule(cfg Config, meters *metrics.Metrics) (*backup.Schedule, error) {
-	if cfg.Backup.Every == 0 {
+	if cfg.Backup.Every == "" {
 		return nil, nil
+	}
+	every, err := time.ParseDuration(cfg.Backup.Every)
+	if err != nil {
+		return nil, err
 	}
 	allow, err := egress.Parse(cfg.Egress.Allow)
 	if err != nil {
@@ -98,7 +103,7 @@ func (m *member) schedule(cfg Config, meters *metrics.Metrics) (*backup.Schedule
 	}
 	id := m.cluster.Identity()
 	return backup.NewSchedule(backup.Plan{
-		Cluster: id.Cluster, Node: id.Node, Every: cfg.Backup.Every, Keep: cfg.Backup.Keep, Scratch: cfg.Backup.Scratch,
+		Cluster: id.Cluster, Node: id.Node, Every: every, Keep: cfg.Backup.Keep, Scratch: cfg.Backup.Scratch,
 		Target: cfg.Backup.target(egress.Rules{Allow: allow, Cluster: m.clusterPort}), Keys: m.keys, Ledger: m.cluster.Ledger(), Events: registry,
 		Present: m.present, Proof: func(v *fsm.View) error { return cluster.ProveKeys(v, m.keys) },
 		Gauge: func(name string, v float64) { meters.SetGauge(strings.Split(name, "."), float32(v)) }, Log: m.log,

@@ -47,6 +47,7 @@ type Options struct {
 	Disk     map[int]string // node, from 1 -> directory for its data
 	Reserve  int            // MiB, default 16
 	Gossip   bool
+	Config   string        // more of each node's configuration, YAML
 	RootTTL  time.Duration // of the root token; 0: the node's default
 	Binary   string        // that the nodes run; empty: the one that Binary builds
 }

@@ -47,6 +47,7 @@ func (n *Node) configure() {
 	if n.c.opt.Gossip {
 		text += fmt.Sprintf("gossip: {enabled: true, listen: %q}\n", n.Address+":"+FreePort(n.c.T))
 	}
+	text += n.c.opt.Config
 	require.NoError(n.c.T, os.WriteFile(n.config(), []byte(text), 0o600))
 }
 

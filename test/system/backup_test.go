@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -245,4 +246,53 @@ func ignoreEnded(err error) error {
 		return nil
 	}
 	return err
+}
+
+// TestTheLeaderTakesBackupsAndTriesThem also brings the cluster back from one of them.
+func TestTheLeaderTakesBackupsAndTriesThem(t *testing.T) {
+	dir := t.TempDir()
+	c := harness.Start(t, harness.Options{Config: fmt.Sprintf("backup: {every: 1m, keep: 2, dir: %q, scratch: %q}\n", dir, t.TempDir())})
+	var first string
+	c.Eventually("a backup that has passed its drill", func(ctx context.Context) error {
+		page, err := c.Client().Events(ctx, sdk.EventQuery{Type: "backup.drill.passed", Limit: 10})
+		if err != nil || len(page.Items) == 0 {
+			return fmt.Errorf("none yet: %w", err)
+		}
+		var e struct {
+			Name    string
+			Records uint64
+		}
+		require.NoError(t, json.Unmarshal(page.Items[0].Events[0].Data, &e))
+		require.NotZero(t, e.Records)
+		first = e.Name
+		return nil
+	})
+	for _, n := range c.Nodes { // every node can be asked how the backups are
+		c.Eventually(n.ID+" to show it", func(ctx context.Context) error {
+			text, err := c.ClientOf(n).Metrics(ctx)
+			if err == nil && !strings.Contains(string(text), "trstctl_backup_last_drill_ok 1") {
+				err = fmt.Errorf("not in its metrics")
+			}
+			return err
+		})
+	}
+	file := filepath.Join(dir, first)
+	out, told, code := c.Command("", "operator", "snapshot", "inspect", file, "-c", c.Nodes[0].Config(), "-o", "json")
+	require.Zero(t, code, told)
+	require.True(t, harness.JSON[saved](t, out).Verified)
+	for _, n := range c.Nodes {
+		n.Kill()
+	}
+	n, r := restore(t, c, file)
+	require.EqualValues(t, 2, r.Epoch)
+	n.Start()
+	c.Ready(n)
+	c.Eventually("a backup of the new epoch", func(ctx context.Context) error {
+		names, err := filepath.Glob(filepath.Join(dir, "*-000002.*.trstbak"))
+		if len(names) == 0 {
+			return fmt.Errorf("none yet: %w", err)
+		}
+		return err
+	})
+	c.Check()
 }
