@@ -63,7 +63,9 @@ var kept = fsm.NewTable[Kept]("backup.kept") // key: name
 
 // Register registers the events of scheduled backups.
 func Register(r *fsm.Registry) {
-	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Taken) error { return kept.Put(tx, fsm.K(e.Name), Kept{Taken: e, At: m.At}) })
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Taken) error {
+		return kept.Put(tx, fsm.K(e.Name), Kept{Taken: e, At: m.At})
+	})
 	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e DrillPassed) error {
 		return drilled(tx, e.Name, func(k *Kept) { k.Drilled, k.Good, k.Reason, k.Millis = m.At, true, "", e.Millis })
 	})
