@@ -20,6 +20,7 @@ import (
 
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/server/egress"
+	"github.com/trstctl/trstctl/server/sink"
 )
 
 // Config is everything that an operator decides about a node. Each field can be overridden by an environment variable: its
@@ -112,6 +113,7 @@ type AutopilotConfig struct {
 type AuditConfig struct {
 	Retention time.Duration `koanf:"retention"` // default 2160h, which are 90 days; 0 keeps everything that max_mib allows
 	Max       int64         `koanf:"max_mib"`   // default 4096; 0: no bound
+	Sinks     []sink.Config `koanf:"sinks"`     // where it is carried on to
 }
 
 // LogConfig is the level: debug, info, warn or error.
@@ -228,6 +230,11 @@ func (c *Config) Validate() error {
 	}
 	if c.Audit.Max != 0 && c.Audit.Max < 128 {
 		bad("audit.max_mib", "is 0 or at least 128: two files")
+	}
+	for i, s := range c.Audit.Sinks {
+		if err := s.Validate(); err != nil {
+			bad(fmt.Sprintf("audit.sinks.%d", i), "%v", err)
+		}
 	}
 	c.Backup.validate(bad)
 	if _, err := egress.Parse(c.Egress.Allow); err != nil {

@@ -16,17 +16,20 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/api"
+	"github.com/trstctl/trstctl/server/egress"
 	"github.com/trstctl/trstctl/server/journal"
+	"github.com/trstctl/trstctl/server/sink"
 )
 
 // journals are what this node keeps of reads, and of what it refused to unknown callers.
 type journals struct {
 	reads   *journal.Journal
 	refused *journal.Refusals
+	sinks   []*sink.Sink
 	meters  *metrics.Metrics
 }
 
-func openJournals(cfg Config, id *cluster.Identity, m *metrics.Metrics, log *slog.Logger) (*journals, error) {
+func openJournals(cfg Config, id *cluster.Identity, rules egress.Rules, m *metrics.Metrics, log *slog.Logger) (*journals, error) {
 	opt := journal.Options{Node: id.Node, Cluster: id.Cluster, Most: cfg.Audit.Max << 20, Keep: cfg.Audit.Retention, Log: log,
 		OnSync: func(took time.Duration) {
 			m.AddSample([]string{"audit", "journal_sync"}, float32(took.Seconds()*1000))
@@ -40,7 +43,25 @@ func openJournals(cfg Config, id *cluster.Identity, m *metrics.Metrics, log *slo
 	if err != nil {
 		return nil, errors.Join(err, reads.Close())
 	}
-	return &journals{reads, refused, m}, nil
+	j := &journals{reads: reads, refused: refused, meters: m}
+	if j.sinks, err = openSinks(cfg, id.Node, rules, j, log); err != nil {
+		return nil, errors.Join(err, j.close())
+	}
+	return j, nil
+}
+
+func openSinks(cfg Config, node string, rules egress.Rules, j *journals, log *slog.Logger) (all []*sink.Sink, err error) {
+	for i, c := range cfg.Audit.Sinks {
+		s, err := sink.Open(c, sink.Options{Node: node, Dir: filepath.Join(cfg.Data, "journal", "sinks"), Journal: j.reads, Egress: rules, Log: log,
+			Failed: func(kind string) {
+				j.meters.IncrCounterWithLabels([]string{"audit", "sink_failures"}, 1, []metrics.Label{{Name: "sink", Value: kind}})
+			}})
+		if err != nil {
+			return nil, fmt.Errorf("audit.sinks.%d: %w", i, err)
+		}
+		all = append(all, s)
+	}
+	return all, nil
 }
 
 // Append implements api.Journal.
@@ -58,8 +79,29 @@ func (j *journals) run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = j.refused.Run(ctx) }) // neither ever fails
 	wg.Go(func() { _ = j.reads.Run(ctx) })
+	for _, s := range j.sinks {
+		wg.Go(func() { _ = s.Run(ctx) })
+	}
+	wg.Go(func() { j.measure(ctx) })
 	wg.Wait()
 	return nil
+}
+
+// measure keeps the gauges true.
+func (j *journals) measure(ctx context.Context) {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for ctx.Err() == nil {
+		head, synced := j.reads.Head()
+		j.meters.SetGauge([]string{"audit", "journal_unsynced"}, float32(head.Seq-synced.Seq))
+		for i, s := range j.sinks {
+			j.meters.SetGaugeWithLabels([]string{"audit", "sink_lag"}, float32(s.Lag()), []metrics.Label{{Name: "sink", Value: fmt.Sprintf("%s-%d", s.Name(), i)}})
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // close comes when nobody appends any more.

@@ -24,6 +24,7 @@ import (
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/access"
 	"github.com/trstctl/trstctl/server/api"
+	"github.com/trstctl/trstctl/server/egress"
 )
 
 // registry knows every event of this binary.
@@ -65,7 +66,11 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.reads, err = openJournals(n.cfg, id, meters.metrics, n.log); err != nil {
+	allow, err := egress.Parse(n.cfg.Egress.Allow)
+	if err != nil {
+		return nil, err
+	}
+	if m.reads, err = openJournals(n.cfg, id, egress.Rules{Allow: allow, Cluster: m.clusterPort}, meters.metrics, n.log); err != nil {
 		return nil, err
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
