@@ -64,8 +64,9 @@ func (l solo) Propose(_ context.Context, e *fsm.Entry) (fsm.Receipt, error) {
 
 // members are keyrings over one store, by name; those that are nil do not answer.
 type members struct {
-	r   *rig
-	all map[string]*Keyring
+	r     *rig
+	all   map[string]*Keyring
+	wraps int // that were asked for
 }
 
 func (m *members) MemberIDs() (out []string, err error) {
@@ -76,6 +77,9 @@ func (m *members) MemberIDs() (out []string, err error) {
 }
 
 func (m *members) Ask(ctx context.Context, id, name string, body []byte) ([]byte, error) {
+	if name == askWrap {
+		m.wraps++
+	}
 	if m.all[id] == nil {
 		return nil, fault.New(fault.NotDone, "%s does not answer", id)
 	}
@@ -103,7 +107,7 @@ type rotation struct {
 
 func newRotation(t *testing.T) *rotation {
 	r := newRig(t)
-	out := &rotation{rig: r, ledger: fsm.NewLedger(r.store, solo{r}), peers: &members{r, map[string]*Keyring{"n1": r.keys}}}
+	out := &rotation{rig: r, ledger: fsm.NewLedger(r.store, solo{r}), peers: &members{r: r, all: map[string]*Keyring{"n1": r.keys}}}
 	out.rot = NewRotator(r.keys, out.ledger, out.peers, slog.New(slog.DiscardHandler), func(rd fsm.Reader, visit func(fsm.Binding, fsm.Sealed) error) error {
 		return values.Scan(rd, fsm.Span{}, func(k fsm.Key, s fsm.Sealed) (bool, error) {
 			for _, tenant := range []fsm.UID{acme, umbra} {
@@ -424,4 +428,62 @@ func TestANodeThatSleptThroughTwoRotations(t *testing.T) {
 	require.False(t, byShares.Unsealed(), "it has no key that is good for anything, and takes shares again")
 	require.NoError(t, byShares.Unseal(t.Context(), v, opened))
 	r.readable(byShares, acme, "v1")
+}
+
+// TestASealThatSleptThroughTwoRotationsOpensAtEveryStep: while older root keys stand, a seal has wrapped each that nothing leads to.
+func TestASealThatSleptThroughTwoRotationsOpensAtEveryStep(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.keep(acme, "v1")
+	path := t.TempDir() + "/other"
+	require.NoError(t, seal.Keygen(path))
+	file, err := seal.OpenFile(path)
+	require.NoError(t, err)
+	second := New(cluster, file.As("hsm-b"))
+	require.NoError(t, second.Unseal(t.Context(), r.view(), r.keys.seals[0]))
+	r.peers.all["n2"] = second
+	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
+	require.NoError(t, err)
+	r.peers.all["n2"] = nil
+	for range 3 {
+		_, err = r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err)
+		r.work()
+	}
+	r.peers.all["n2"] = second
+	for more := true; more; {
+		alone := New(cluster, file.As("hsm-b"))
+		require.NoError(t, alone.Unseal(t.Context(), r.view()))
+		r.readable(alone, acme, "v1")
+		more, err = r.rot.pass(t.Context())
+		require.NoError(t, err)
+	}
+	require.NotZero(t, r.last().Ended)
+}
+
+// TestASealThatHangsDoesNotSlowRewrapping: every question to it may take seconds.
+func TestASealThatHangsDoesNotSlowRewrapping(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	for i := range 600 {
+		r.keep(acme, fmt.Sprintf("v%d", i))
+	}
+	require.NoError(t, r.ledgerCommit(func(v *fsm.View, e *fsm.Entry) error {
+		record := SealRecorded{Name: "hsm-b", Kind: seal.KindPKCS11, Root: 1}
+		e.Add(record)
+		return r.rot.vouch(v, &record)
+	}))
+	_, err := r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.NoError(t, err)
+	for row := (rotationRow{}); row.Ended == 0; {
+		more, err := r.rot.pass(t.Context())
+		require.NoError(t, err)
+		require.True(t, more)
+		require.Zero(t, r.peers.wraps)
+		row, _, err = rotations.Get(r.view(), fsm.K(acme))
+		require.NoError(t, err)
+	}
+	_, err = r.rot.pass(t.Context())
+	require.NoError(t, err)
+	require.NotZero(t, r.peers.wraps)
 }

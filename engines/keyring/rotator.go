@@ -182,7 +182,7 @@ func (r *Rotator) pass(ctx context.Context) (more bool, err error) {
 	if v.Version() < since {
 		return false, nil
 	}
-	for _, step := range []func(context.Context, *fsm.View) (bool, error){r.wrapMissing, r.renewTenants, r.rewrapOne, r.retireRoots, r.end} {
+	for _, step := range []func(context.Context, *fsm.View) (bool, error){r.renewTenants, r.rewrapOne, r.wrapMissing, r.retireRoots, r.end} {
 		if more, err := step(ctx, v); more || err != nil {
 			return more, err
 		}
