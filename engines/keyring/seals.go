@@ -27,13 +27,16 @@ func HeldSeal(r fsm.Reader) (*seal.Shamir, error) {
 // AddSeal has a seal, of this node or another member, wrap the root keys that are there, so that it opens the cluster from then on.
 // fault.Conflict: it does already; fault.NotDone: no unsealed member has it and can ask it.
 func (r *Rotator) AddSeal(ctx context.Context, req fsm.Request, name string) (SealRecorded, error) {
-	added, err := r.prepareSeal(ctx, name)
+	added, err := r.prepareSeal(ctx, req, name)
 	if err != nil {
 		return SealRecorded{}, err
 	}
 	_, err = r.ledger.Commit(ctx, req, "keyring/rotate", func(v *fsm.View, e *fsm.Entry) error {
 		if err := errors.Join(tooOld(v), absent(v, name)); err != nil {
 			return err
+		}
+		if len(added.wraps) == 0 {
+			return fault.New(fault.NotDone, "the answer to this request is no longer kept: ask again")
 		}
 		e.Add(added.record)
 		for _, w := range added.wraps {
@@ -44,13 +47,14 @@ func (r *Rotator) AddSeal(ctx context.Context, req fsm.Request, name string) (Se
 	return added.record, err
 }
 
+// addedSeal has no wraps when the request is a repetition, which the ledger answers.
 type addedSeal struct {
 	record SealRecorded
 	wraps  []RootWrapped
 }
 
 // prepareSeal gathers what the seal makes of every root key, before the entry is decided: an HSM may take seconds.
-func (r *Rotator) prepareSeal(ctx context.Context, name string) (out addedSeal, err error) {
+func (r *Rotator) prepareSeal(ctx context.Context, req fsm.Request, name string) (out addedSeal, err error) {
 	if err := seal.ValidID(name); err != nil {
 		return out, fault.Bad("seal", "%v", err)
 	}
@@ -59,6 +63,13 @@ func (r *Rotator) prepareSeal(ctx context.Context, name string) (out addedSeal, 
 		return out, err
 	}
 	defer v.Close()
+	switch _, again, err := r.ledger.Find(v, req.Tenant, req.Receipt); {
+	case again: // what it deserves is the ledger's to say
+		out.record, err = recorded(v, name)
+		return out, err
+	case err != nil:
+		return out, err
+	}
 	if err := errors.Join(tooOld(v), absent(v, name)); err != nil {
 		return out, err
 	}
@@ -104,13 +115,22 @@ func (r *Rotator) vouch(v *fsm.View, record *SealRecorded) error {
 }
 
 func absent(v *fsm.View, name string) error {
+	s, err := recorded(v, name)
+	if err == nil && s.Name != "" {
+		err = fault.New(fault.Conflict, "seal %q is one of the cluster's already", name)
+	}
+	return err
+}
+
+// recorded returns one of the cluster's seals, the zero value when there is none of this name.
+func recorded(v *fsm.View, name string) (SealRecorded, error) {
 	all, err := Seals(v)
 	for _, s := range all {
 		if s.Name == name {
-			return fault.New(fault.Conflict, "seal %q is one of the cluster's already", name)
+			return s, err
 		}
 	}
-	return err
+	return SealRecorded{}, err
 }
 
 // RemoveSeal ends a seal: a new root KEK that it does not wrap, new tenant KEKs, everything wrapped anew, what it wrapped destroyed.

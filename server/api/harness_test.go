@@ -71,6 +71,7 @@ type fakeCluster struct {
 	ledger   *fsm.Ledger
 	keys     *keyring.Keyring // of another node, which has a seal called third
 	sealed   []string
+	rekeyed  bool // "good" does not fit any more
 
 	mu    sync.Mutex // guards wants
 	wants []Want
@@ -146,7 +147,7 @@ func (f *fakeCluster) Seals(context.Context) ([]SealStatus, error) {
 	return []SealStatus{{Node: "n1", Seal: "file", Kind: "file", Member: true, OK: true, Latency: 12}, {Seal: "shares", Kind: "shamir", Member: true, OK: true, Shares: 3, Threshold: 2}}, nil
 }
 func (f *fakeCluster) Quorum(shares [][]byte) error {
-	if len(shares) != 2 || string(shares[0]) != "good" {
+	if len(shares) != 2 || string(shares[0]) != "good" || f.rekeyed {
 		return fault.Bad("quorum", "2 shares are needed")
 	}
 	return nil

@@ -119,7 +119,24 @@ func (q *quorum) met(c *call) error {
 	for i, s := range q.Quorum {
 		shares[i] = s
 	}
-	return c.api.opt.Gate.Quorum(shares)
+	err := c.api.opt.Gate.Quorum(shares)
+	if err == nil || !c.repeats() {
+		return err
+	}
+	return nil // they were met when it was carried out, and that may have changed the shares
+}
+
+// repeats reports whether this very request was carried out before: the ledger has its answer and does nothing again.
+func (c *call) repeats() (again bool) {
+	c.note(c.inView(func(v *fsm.View) error {
+		_, found, err := c.api.opt.Ledger.Find(v, c.tenant, c.req.Receipt)
+		again = found && !fault.Is(err, fault.KeyReused)
+		if fault.Is(err, fault.KeyReused) || fault.Is(err, fault.Conflict) {
+			return nil
+		}
+		return err
+	}))
+	return again
 }
 
 type sealRow struct {
