@@ -41,6 +41,11 @@ func (k *Keyring) decideRoot(ctx context.Context, v *fsm.View, e *fsm.Entry, ten
 	if err := rootIdle(v); err != nil {
 		return err
 	}
+	under, _, err := rotations.Get(v, fsm.K(fsm.UID{}))
+	if err != nil {
+		return err
+	}
+	tenants = tenants || under.Ended == 0 && under.Began.Tenants // what waits is taken over by this one
 	old, err := k.root(v, before.Version)
 	if err != nil {
 		return err

@@ -487,3 +487,48 @@ func TestASealThatHangsDoesNotSlowRewrapping(t *testing.T) {
 	require.NoError(t, err)
 	require.NotZero(t, r.peers.wraps)
 }
+
+// TestASecondRotationKeepsThePromiseOfTheFirst: tenants' keys that were to be made anew after a leak are, whatever comes in between.
+func TestASecondRotationKeepsThePromiseOfTheFirst(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.keep(acme, "v1")
+	require.NoError(t, r.ledgerCommit(func(v *fsm.View, e *fsm.Entry) error {
+		record := SealRecorded{Name: "hsm-b", Kind: seal.KindPKCS11, Root: 1}
+		e.Add(record)
+		return r.rot.vouch(v, &record)
+	}))
+	_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, true)
+	require.NoError(t, err)
+	for r.last().Remaining > 0 { // as when the leader ends before it has come to every tenant
+		more, err := r.rot.rewrapOne(t.Context(), r.view())
+		require.NoError(t, err)
+		require.True(t, more)
+	}
+	p, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+	require.NoError(t, err)
+	require.True(t, p.Tenants)
+	r.work()
+	row, _, err := tenants.Get(r.view(), fsm.K(acme))
+	require.NoError(t, err)
+	require.EqualValues(t, 2, row.KEK)
+	r.readable(r.keys, acme, "v1")
+}
+
+// TestADeletedTenantsRotationIsOver: nothing of it can be wrapped anew any more.
+func TestADeletedTenantsRotationIsOver(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.keep(acme, "v1")
+	_, err := r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.NoError(t, err)
+	events, err := r.keys.DropTenant(r.view(), acme)
+	require.NoError(t, err)
+	r.apply(acme, events...)
+	r.work()
+	all, err := Rotations(r.view())
+	require.NoError(t, err)
+	for _, p := range all {
+		require.NotZero(t, p.Ended, "%v", p.Tenant)
+	}
+}

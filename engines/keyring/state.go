@@ -229,7 +229,7 @@ func applyTenantKEKRetired(tx *fsm.Tx, m fsm.Meta, e TenantKEKRetired) error {
 	return tx.Retire(fsm.KEKID{Scope: m.Tenant, Version: e.Version})
 }
 
-// applyDestroyed deletes the rows and the sealed bytes of all keys of the tenant.
+// applyDestroyed deletes the rows and the sealed bytes of all keys of the tenant, and its rotation, which has nothing left to end.
 func applyDestroyed(tx *fsm.Tx, m fsm.Meta, _ TenantKeysDestroyed) error {
 	row, found, err := tenants.Get(tx, fsm.K(m.Tenant))
 	if err != nil || !found {
@@ -251,6 +251,9 @@ func applyDestroyed(tx *fsm.Tx, m fsm.Meta, _ TenantKeysDestroyed) error {
 		if err := keks.Delete(tx, k); err != nil {
 			return err
 		}
+	}
+	if err := rotations.Delete(tx, fsm.K(m.Tenant)); err != nil {
+		return err
 	}
 	return tenants.Delete(tx, fsm.K(m.Tenant))
 }
