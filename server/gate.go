@@ -241,6 +241,7 @@ func (g *gate) Unseal(ctx context.Context, id string, text []byte) (api.UnsealPr
 		return api.UnsealProgress{}, fault.New(fault.Denied, "this share is not of the set that opens this cluster: it is another cluster's, or was replaced by a rekey")
 	}
 	id, shares, err := g.gather(id, share, threshold)
+	defer zero(shares)
 	if err != nil || len(shares) < threshold {
 		return api.UnsealProgress{Attempt: id, Have: len(shares), Need: threshold, Sealed: true}, err
 	}
@@ -285,7 +286,7 @@ func (g *gate) held() (*seal.Shamir, int, error) {
 	return nil, 0, err
 }
 
-// gather adds a share to an attempt, a new one with id "". The shares that it returns are the attempt's own.
+// gather adds a share to an attempt, a new one with id "", and returns copies of those that have come: the attempt may expire at any moment.
 func (g *gate) gather(id string, share seal.Share, threshold int) (string, []seal.Share, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -304,18 +305,21 @@ func (g *gate) gather(id string, share seal.Share, threshold int) (string, []sea
 	}
 	for _, have := range at.shares {
 		if have.X == share.X {
-			return id, at.shares, nil // the same once more
+			return id, slices.Clone(at.shares), nil // the same once more
 		}
 	}
+	if at.shares == nil {
+		at.shares = make([]seal.Share, 0, threshold) // none is left behind where it grew
+	}
 	at.shares = append(at.shares, share)
-	return id, at.shares, nil
+	return id, slices.Clone(at.shares), nil
 }
 
 func (g *gate) drop(id string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if at := g.attempts[id]; at != nil {
-		at.zero()
+		zero(at.shares)
 		delete(g.attempts, id)
 	}
 }
@@ -326,15 +330,15 @@ func (g *gate) expire() {
 	defer g.mu.Unlock()
 	for id, at := range g.attempts {
 		if time.Since(at.began) > attemptLife || g.m.keys.Unsealed() && len(at.shares) > 0 {
-			at.zero()
+			zero(at.shares)
 			delete(g.attempts, id)
 		}
 	}
 }
 
-func (a *attempt) zero() {
-	for i := range a.shares {
-		a.shares[i].Zero()
+func zero(shares []seal.Share) {
+	for i := range shares {
+		shares[i].Zero()
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -79,4 +81,21 @@ func TestANodeIsSealedAlsoWhereItCannotBeNoted(t *testing.T) {
 	require.ErrorIs(t, g.try(t.Context()), errByOperator, "it stays sealed as long as it runs")
 	require.False(t, m.keys.Unsealed())
 	require.True(t, fault.Is(errByOperator, fault.Sealed))
+}
+
+// TestAnAttemptThatExpiresWhileItIsTriedStillOpens: what is being put together is the caller's own.
+func TestAnAttemptThatExpiresWhileItIsTriedStillOpens(t *testing.T) {
+	g := newGate(&member{keys: keyring.New(fsm.UID{1})}, Config{Data: t.TempDir()}, nil)
+	held, all, err := seal.NewShares(keyring.SharesName, 3, 2)
+	require.NoError(t, err)
+	id, _, err := g.gather("", all[0], 2)
+	require.NoError(t, err)
+	_, shares, err := g.gather(id, all[1], 2)
+	require.NoError(t, err)
+	require.Len(t, shares, 2)
+	g.attempts[id].began = time.Now().Add(-attemptLife - time.Second)
+	g.expire()
+	require.Empty(t, g.attempts)
+	_, err = held.WithShares(shares)
+	require.NoError(t, err)
 }

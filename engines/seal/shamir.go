@@ -77,9 +77,10 @@ func errShares() error {
 // WithShares is the seal with its private half, put together from exactly as many shares as it takes. fault.Denied says that one of
 // them or more is wrong.
 func (s *Shamir) WithShares(shares []Share) (*Shamir, error) {
-	xs, ys := []byte{}, [][]byte{}
-	for _, p := range shares {
-		if p.X == 0 || p.Set != s.set() || bytes.IndexByte(xs, p.X) >= 0 {
+	xs, ys, set := []byte{}, [][]byte{}, s.set()
+	for i := range shares { // in place: a copy would not be zeroed
+		p := &shares[i]
+		if p.X == 0 || p.Set != set || bytes.IndexByte(xs, p.X) >= 0 {
 			return nil, errShares()
 		}
 		xs, ys = append(xs, p.X), append(ys, p.y[:])
