@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +44,8 @@ type opening struct {
 	Address string `json:"address"`
 	Node    string `json:"node"`
 	sdk.UnsealProgress
-	give shareGiver
+	give   shareGiver
+	failed error // it is given no more shares
 }
 
 func (a *app) unsealLocal(ctx context.Context, config, socket, attempt string) error {
@@ -103,10 +105,10 @@ func (a *app) unsealAll(ctx context.Context, attempt string) error {
 	}
 	_, err = a.giveShares(ctx, all)
 	rememberAttempts(all) // also after a share that was mistyped: those before it count
-	if err != nil {
+	if !slices.ContainsFunc(all, func(o *opening) bool { return o.failed == nil }) {
 		return err
 	}
-	return a.showOpenings(all)
+	return errors.Join(a.showOpenings(all), err)
 }
 
 func (a *app) sealedAt(ctx context.Context, client *sdk.Client, address string) (*opening, error) {
@@ -120,26 +122,27 @@ func (a *app) sealedAt(ctx context.Context, client *sdk.Client, address string) 
 	return &opening{Address: address, Node: s.Node, UnsealProgress: sdk.UnsealProgress{Sealed: s.Sealed}, give: node.Unseal}, err
 }
 
-// giveShares reads shares until stdin ends or all nodes are open, and gives each to every node that is sealed.
+// giveShares reads shares until stdin ends or no node wants one, and gives each to every node that is sealed. One that refuses keeps no other
+// closed.
 func (a *app) giveShares(ctx context.Context, all []*opening) (given int, err error) {
 	next := a.shareSource()
-	for anySealed(all) {
+	for anyWaits(all) {
 		share, err := next()
 		if err != nil || share == nil {
-			return given, err
+			return given, errors.Join(err, failures(all))
 		}
 		for _, o := range all {
-			if o.Sealed {
-				if err := a.giveShare(ctx, o, share); err != nil {
-					clear(share)
-					return given, fmt.Errorf("%s: %w", o.Node, err)
-				}
+			if !o.waits() {
+				continue
+			}
+			if err := a.giveShare(ctx, o, share); err != nil {
+				o.failed = fmt.Errorf("%s: %w", o.Node, err)
 			}
 		}
 		clear(share)
 		given++
 	}
-	return given, nil
+	return given, failures(all)
 }
 
 // giveShare begins anew when an attempt that was remembered is there no more.
@@ -159,13 +162,16 @@ func (a *app) giveShare(ctx context.Context, o *opening, share sdk.Secret) error
 	return err
 }
 
-func anySealed(all []*opening) bool {
+func (o *opening) waits() bool { return o.Sealed && o.failed == nil }
+
+func anyWaits(all []*opening) bool { return slices.ContainsFunc(all, (*opening).waits) }
+
+func failures(all []*opening) error {
+	var each []error
 	for _, o := range all {
-		if o.Sealed {
-			return true
-		}
+		each = append(each, o.failed)
 	}
-	return false
+	return errors.Join(each...)
 }
 
 // shareSource returns the next share at each call, nil at the end.
