@@ -99,7 +99,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places)
 	m.audit = audit.New(ledger, m.keys)
 	parts := adapter{m, cfg}
-	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready}
+	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
 	err := meters.registry.Register(m.gauges)
 	if err != nil {
 		return fmt.Errorf("make the metrics: %w", err)
