@@ -54,7 +54,7 @@ func openSinks(cfg Config, node string, rules egress.Rules, j *journals, log *sl
 	for i, c := range cfg.Audit.Sinks {
 		s, err := sink.Open(c, sink.Options{Node: node, Dir: filepath.Join(cfg.Data, "journal", "sinks"), Journal: j.reads, Egress: rules, Log: log,
 			Failed: func(kind string) {
-				j.meters.IncrCounterWithLabels([]string{"audit", "sink_failures"}, 1, []metrics.Label{{Name: "sink", Value: kind}})
+				j.meters.IncrCounterWithLabels([]string{"audit", "sink_failures", "total"}, 1, []metrics.Label{{Name: "sink", Value: kind}})
 			}})
 		if err != nil {
 			return nil, fmt.Errorf("audit.sinks.%d: %w", i, err)
@@ -68,10 +68,10 @@ func openSinks(cfg Config, node string, rules egress.Rules, j *journals, log *sl
 func (j *journals) Append(records ...journal.Record) error {
 	err := j.reads.Append(records...)
 	if err != nil {
-		j.meters.IncrCounter([]string{"audit", "journal_failures"}, 1)
+		j.meters.IncrCounter([]string{"audit", "journal_failures", "total"}, 1)
 		return err
 	}
-	j.meters.IncrCounter([]string{"audit", "journal_records"}, float32(len(records)))
+	j.meters.IncrCounter([]string{"audit", "journal_records", "total"}, float32(len(records)))
 	return nil
 }
 
