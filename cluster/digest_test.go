@@ -48,3 +48,18 @@ func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
 	_, err = leader.Transfer(t.Context(), "n3")
 	require.True(t, fault.Is(err, fault.Conflict), "leadership goes to no node in quarantine: %v", err)
 }
+
+// TestNodesThatStartTogetherShareAMark, so that each reads its state once.
+func TestNodesThatStartTogetherShareAMark(t *testing.T) {
+	f := alone(t)
+	n := f.nodes["n1"]
+	f.eventually("the version is agreed", func() bool { return n.Status().Agreed >= 2 })
+	first, err := n.MarkFor(t.Context(), n.Store().Applied())
+	require.NoError(t, err)
+	shared, err := n.MarkFor(t.Context(), first-1)
+	require.NoError(t, err)
+	require.Equal(t, first, shared, "it will apply that one")
+	next, err := n.MarkFor(t.Context(), first)
+	require.NoError(t, err)
+	require.Greater(t, next, first, "it has passed that one")
+}
