@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -101,12 +102,13 @@ func (n *Node) answerMark(ctx context.Context, _ string, body []byte) (any, erro
 	return markReply{index}, err
 }
 
-// askMark has the leader put a mark into the log. known is false when the cluster's version has none.
-func (n *Node) askMark(ctx context.Context) (known bool, err error) {
+// askMark has the leader put a mark into the log, or takes the latest if applied says that it lies ahead. known is false when the cluster's
+// version has none.
+func (n *Node) askMark(ctx context.Context, applied uint64) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTime)
 	defer cancel()
 	if n.raft.State() == raft.Leader {
-		index, err := n.markFor(ctx, n.store.Applied())
+		index, err := n.markFor(ctx, applied)
 		return index > 0, err
 	}
 	ctx, release, leader := n.leads.under(ctx)
@@ -115,7 +117,7 @@ func (n *Node) askMark(ctx context.Context) (known bool, err error) {
 		return true, noLeader()
 	}
 	var r markReply
-	err = n.peers.get(leader).call(ctx, callMark, markRequest{n.store.Applied()}, &r)
+	err = n.peers.get(leader).call(ctx, callMark, markRequest{applied}, &r)
 	if fault.Is(err, fault.Invalid) { // its binary is of a version that has none
 		return false, nil
 	}
@@ -124,14 +126,14 @@ func (n *Node) askMark(ctx context.Context) (known bool, err error) {
 
 // CompareTables has all nodes compare their tables now, in the background.
 func (n *Node) CompareTables(ctx context.Context) error {
-	_, err := n.askMark(ctx)
+	_, err := n.askMark(ctx, math.MaxUint64) // a mark of before the call would not do
 	return err
 }
 
 // proveTables asks for a comparison after the start: until it has been made, when the node was not stopped in order; once otherwise.
 func (n *Node) proveTables(ctx context.Context) error {
 	for wait := 5 * time.Second; ctx.Err() == nil; {
-		known, err := n.askMark(ctx)
+		known, err := n.askMark(ctx, n.store.Applied())
 		switch {
 		case err != nil:
 			pause(ctx, comparePause)
