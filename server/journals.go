@@ -181,7 +181,8 @@ func (r remoteJournals) Page(ctx context.Context, node, part string, q journal.Q
 
 // Verify implements api.Journals.
 func (r remoteJournals) Verify(ctx context.Context, v *fsm.View) (reads, refused journal.Verified, err error) {
-	if reads, err = r.own.reads.Verify(ctx, anchorsOf(v, r.cluster.Identity().Node)); err != nil {
+	head, _ := r.own.reads.Head()
+	if reads, err = r.own.reads.Verify(ctx, anchorsOf(v, r.cluster.Identity().Node, head.Journal)); err != nil {
 		return reads, refused, err
 	}
 	refused, err = r.own.refused.Journal().Verify(ctx, func(func(journal.Head, error) bool) {}) // never anchored
@@ -189,9 +190,9 @@ func (r remoteJournals) Verify(ctx context.Context, v *fsm.View) (reads, refused
 }
 
 // anchorsOf are a node's heads in the event log, as the journal knows them.
-func anchorsOf(r fsm.Reader, node string) journal.Anchors {
+func anchorsOf(r fsm.Reader, node string, own fsm.UID) journal.Anchors {
 	return func(yield func(journal.Head, error) bool) {
-		for h, err := range audit.Anchors(r, node) {
+		for h, err := range audit.Anchors(r, node, own) {
 			if !yield(journal.Head{Journal: h.Journal, Seq: h.Seq, Hash: h.Hash}, err) {
 				return
 			}

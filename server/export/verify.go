@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/fsm"
@@ -44,7 +45,7 @@ type Result struct {
 // Verify reads an export to its end and recomputes everything in it. key is the fingerprint that must have signed it; "" takes any, which proves
 // only that nobody changed it who did not sign it anew. What is wrong is fault.Corrupt, with the line.
 func Verify(r io.Reader, key string) (Result, error) {
-	v := verifier{sum: sha256.New(), anchors: map[string][]audit.Head{}}
+	v := verifier{sum: sha256.New(), anchors: map[string][]audit.Head{}, before: map[string]int{}}
 	v.Sources, v.Missing = []Source{}, []Missing{}
 	in := bufio.NewReaderSize(r, 1<<20)
 	for !v.closed {
@@ -107,6 +108,7 @@ type verifier struct {
 	hash    [32]byte
 	now     Source
 	anchors map[string][]audit.Head // by node, in the log's order; those that are left
+	before  map[string]int          // how many of these stand before the cluster was last restored
 }
 
 func (v *verifier) line(b []byte, key string) error {
@@ -148,6 +150,11 @@ func (v *verifier) begin(b Begin) error {
 	}
 	v.open, v.hash = &b, [32]byte(h)
 	v.now = Source{Source: b.Source, Node: b.Node, After: b.After, Last: b.After}
+	if v.Chained && b.Source == "reads" { // after a restore another node may have the id
+		old := v.anchors[b.Node][:v.before[b.Node]]
+		kept := slices.DeleteFunc(slices.Clone(old), func(h audit.Head) bool { return h.Journal.String() != b.Journal })
+		v.anchors[b.Node] = append(kept, v.anchors[b.Node][len(old):]...)
+	}
 	for v.Chained && b.Source == "reads" && len(v.anchors[b.Node]) > 0 && v.anchors[b.Node][0].Seq < b.After {
 		v.anchors[b.Node] = v.anchors[b.Node][1:]
 	}
@@ -199,6 +206,11 @@ func (v *verifier) follow(l anyLine) error {
 	}
 	v.hash = r.Hash
 	for _, e := range r.Events {
+		if audit.Restores(e) {
+			for n, all := range v.anchors {
+				v.before[n] = len(all)
+			}
+		}
 		heads, err := audit.HeadsOf(e)
 		if err != nil {
 			return err
