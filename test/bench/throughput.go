@@ -137,7 +137,7 @@ func reads(ctx context.Context, b *bench, c *cluster) error {
 	if err := c.importAll(ctx, paths); err != nil {
 		return err
 	}
-	for _, level := range []sdk.Level{sdk.Linearizable, sdk.Stale} {
+	for _, level := range []sdk.Level{sdk.Linearizable, sdk.Session, sdk.Stale} {
 		for _, where := range []string{leader, followers, all} {
 			if where == followers && len(c.nodes) == 1 {
 				continue
@@ -148,6 +148,13 @@ func reads(ctx context.Context, b *bench, c *cluster) error {
 			}
 			if where == all && level == sdk.Linearizable {
 				row = row.judge(atLeast(8000, ">= 8,000/s (aim: 12,000)"))
+			}
+			b.add(row)
+			if where != all || level == sdk.Stale {
+				continue
+			}
+			if row, err = b.journalCost(ctx, c, row); err != nil {
+				return err
 			}
 			b.add(row)
 		}
