@@ -30,7 +30,11 @@ type journals struct {
 }
 
 func openJournals(cfg Config, id *cluster.Identity, rules egress.Rules, m *metrics.Metrics, log *slog.Logger) (*journals, error) {
-	opt := journal.Options{Node: id.Node, Cluster: id.Cluster, Most: cfg.Audit.Max << 20, Keep: cfg.Audit.Retention, Log: log,
+	keep, err := time.ParseDuration(cfg.Audit.Retention)
+	if err != nil {
+		return nil, fmt.Errorf("audit.retention: %w", err)
+	}
+	opt := journal.Options{Node: id.Node, Cluster: id.Cluster, Most: cfg.Audit.Max << 20, Keep: keep, Log: log,
 		OnSync: func(took time.Duration) {
 			m.AddSample([]string{"audit", "journal_sync"}, float32(took.Seconds()*1000))
 		}}
