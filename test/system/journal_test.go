@@ -3,8 +3,10 @@ package system
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -143,4 +145,38 @@ func TestAFullDiskUnderTheJournalRefusesReadsAndNothingElse(t *testing.T) {
 		return err
 	})
 	c.Check()
+}
+
+func TestSinksRunBehindAndAHangingOneStopsNothing(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	require.NoError(t, err)
+	defer silent.Close()
+	out := filepath.Join(t.TempDir(), "reads.jsonl")
+	c := harness.Start(t, harness.Options{Config: fmt.Sprintf("audit: {sinks: [{kind: file, path: %s}, {kind: webhook, url: \"https://%s/\"}]}\negress: {allow: [127.0.0.1]}\n", out, silent.Addr())})
+	value := planted()
+	put(t, c.Client(), "db/password", value)
+	for _, n := range c.Nodes {
+		get(t, c.ClientOf(n), "db/password")
+	}
+	delivered := func(times int) {
+		c.Eventually("reads carried on to the file", func(context.Context) error {
+			b, err := os.ReadFile(out)
+			if err != nil {
+				return err
+			}
+			require.NotContains(t, string(b), string(value))
+			if n := strings.Count(string(b), `"path":"db/password"`); n != times {
+				return fmt.Errorf("%d of %d", n, times)
+			}
+			return nil
+		})
+	}
+	delivered(3)
+	n := c.Follower()
+	n.Stop()
+	n.Start()
+	c.Ready(n)
+	get(t, c.ClientOf(n), "db/password")
+	delivered(4)
+	c.Check(value)
 }
