@@ -159,7 +159,7 @@ func LoadConfig(path string) (Config, error) {
 
 // strictly refuses keys inside of lists that are not known: those outside have been looked at.
 func strictly(into *Config) koanf.UnmarshalConf {
-	return koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{ErrorUnused: true, WeaklyTypedInput: true, Result: into, TagName: "koanf"}}
+	return koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{DecodeHook: mapstructure.StringToTimeDurationHookFunc(), ErrorUnused: true, WeaklyTypedInput: true, Result: into, TagName: "koanf"}}
 }
 
 // environment maps TRSTCTL_API_LISTEN to api.listen by looking the key up: a name with '_' in it would be ambiguous otherwise.

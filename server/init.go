@@ -48,7 +48,7 @@ func (n *Node) clearIncomplete() error {
 
 // wipe removes what makes a directory a node's, durably.
 func wipe(dir string) error {
-	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots", "journal"} {
+	for _, name := range []string{"node.json", "node.json.new", "tls", "raft", "tables", "snapshots", "journal"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}

@@ -112,7 +112,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}); err != nil {
 		return err
 	}
-	if m.backups, err = m.schedule(cfg, meters.metrics); err != nil {
+	if m.backups, err = m.schedule(cfg, meters); err != nil {
 		return err
 	}
 	return m.listenAPI(cfg, meters)
@@ -165,12 +165,11 @@ func (m *member) run(ctx context.Context) error {
 	start(func(ctx context.Context) error {
 		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run)
 	})
-	journaled := m.keepJournals()
-	defer journaled()
 	if m.backups != nil {
 		start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.backups.Run) })
-		start(m.backups.Report)
 	}
+	journaled := m.keepJournals()
+	defer journaled()
 	if m.metrics != nil {
 		start(m.metrics.run)
 	}
