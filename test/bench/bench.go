@@ -46,7 +46,7 @@ const (
 
 var (
 	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"unseal", true, unseal}}
-	large  = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"restart", true, restart}, {"rotate", true, rotate}}
+	large  = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"snapshot", false, snapshot}, {"restart", true, restart}, {"rotate", true, rotate}}
 	brief  = []part{{"disk", false, disk}, {"writes", false, someWrites}}
 	sealed = []part{{"unseal", true, unseal}}
 )
