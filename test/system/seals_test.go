@@ -239,7 +239,10 @@ func TestOneSealedNodeIsNoMatterAndAllSealedServeNothing(t *testing.T) {
 	}
 	require.Equal(t, []bool{true, true, false}, d.sealed())
 	d.must(value, "secret", "put", "b", "-", "--address", d.nodes()[2].API)
-	require.Eventually(t, func() bool { _, code := d.command("", "secret", "get", "b", "--address", d.nodes()[2].API); return code == 0 }, time.Minute, 100*time.Millisecond)
+	require.Eventually(t, func() bool {
+		_, code := d.command("", "secret", "get", "b", "--address", d.nodes()[2].API)
+		return code == 0
+	}, time.Minute, 100*time.Millisecond)
 	out, code := d.command("", "secret", "get", "b", "--address", d.nodes()[0].API, "--timeout", "2s")
 	require.Equal(t, 6, code, out)
 
