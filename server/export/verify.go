@@ -47,7 +47,7 @@ type Result struct {
 func Verify(r io.Reader, key string) (Result, error) {
 	v := verifier{sum: sha256.New(), anchors: map[string][]audit.Head{}, before: map[string]int{}}
 	v.Sources, v.Missing = []Source{}, []Missing{}
-	in := bufio.NewReaderSize(r, 1<<20)
+	in := bufio.NewReaderSize(r, 64<<10)
 	for !v.closed {
 		b, err := readLine(in)
 		v.number++
@@ -121,6 +121,9 @@ func (v *verifier) line(b []byte, key string) error {
 		return errors.New("the first line, and no other, says what the export is")
 	case l.Head != nil:
 		v.closed = true
+		if same, err := json.Marshal(lastLine{l.Head, l.Signature}); err != nil || !bytes.Equal(append(same, '\n'), b) {
+			return errors.New("the last line is not as it is written")
+		}
 		return v.head(l.Head, l.Signature, key)
 	}
 	v.sum.Write(b)
@@ -252,7 +255,11 @@ func (v *verifier) end(e End) error {
 		if e.Seq != v.now.Last || e.Hash != hexOf(v.hash[:]) {
 			return fmt.Errorf("%s ends at record %d, its chain at %d", e.Source, e.Seq, v.now.Last)
 		}
-		if left := v.anchors[e.Node]; e.Source == "reads" && len(left) > 0 {
+		left := v.anchors[e.Node]
+		if e.Source == "reads" && len(left) > 0 && left[0].Seq <= e.Seq {
+			return fmt.Errorf("the log has the hash of record %d of node %s after that of a later one: its journal was cut back", left[0].Seq, e.Node)
+		}
+		if e.Source == "reads" && len(left) > 0 {
 			return fmt.Errorf("the journal of node %s ends at record %d, but the log has the hash of record %d: its end was cut off", e.Node, e.Seq, left[0].Seq)
 		}
 	}
