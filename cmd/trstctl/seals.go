@@ -271,7 +271,7 @@ func (a *app) rotate(ctx context.Context, wait bool, begin func(context.Context,
 
 // awaitRotation asks every second until it has ended; a rotation goes on also when nobody waits for it.
 func (a *app) awaitRotation(ctx context.Context, client *sdk.Client, r sdk.Rotation) (sdk.Rotation, error) {
-	for r.EndedAt.Unix() <= 0 { // none
+	for r.EndedAt.Unix() <= 0 { // none; an older server sends 1970
 		fmt.Fprintf(a.err, "%s: %d values left%s\n", r.Key, r.Remaining, because(r.WaitsFor))
 		select {
 		case <-time.After(time.Second):

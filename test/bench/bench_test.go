@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/sdk"
 )
 
 func TestOptions(t *testing.T) {
@@ -82,4 +84,20 @@ func TestTheFirstErrorEndsParallelWork(t *testing.T) {
 	require.ErrorIs(t, parallel(1, 100, func(i int) error { calls++; return bad }), bad)
 	require.Equal(t, 1, calls)
 	require.NoError(t, parallel(4, 0, func(int) error { return bad }))
+}
+
+func TestARotationHasEndedWhenItsOwnKeyHas(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	began := sdk.Rotation{Key: "root", To: 3, BeganAt: at(100)}
+	all := []sdk.Rotation{{Key: "root", To: 3, Values: 5, BeganAt: at(100)}, {Key: "tenant/root", Values: 1000, BeganAt: at(101), EndedAt: at(110)}, {Key: "tenant/idle", Values: 7, BeganAt: at(10), EndedAt: at(20)}}
+	_, values, done := ended(all, began)
+	require.False(t, done)
+	require.Equal(t, 1005, values)
+	all[0].EndedAt = at(112)
+	took, _, done := ended(all, began)
+	require.True(t, done)
+	require.Equal(t, 12*time.Second, took)
+	all[0].To = 2
+	_, _, done = ended(all, began)
+	require.False(t, done)
 }
