@@ -50,20 +50,25 @@ func (k *Keyring) wrapFor(ctx context.Context, r fsm.Reader, q wrapQuestion) ([]
 	if s == nil {
 		return nil, fault.New(fault.NotFound, "this node has no seal %q", q.Seal)
 	}
-	found, err := k.root(r, q.Version)
+	w, err := k.wrapRoot(ctx, r, s, q.Version)
+	return w.Key.Bytes(), err
+}
+
+// wrapRoot has a seal wrap a root key that this node has.
+func (k *Keyring) wrapRoot(ctx context.Context, r fsm.Reader, s seal.Seal, version uint32) (Wrap, error) {
+	found, err := k.root(r, version)
 	if err != nil {
-		return nil, err
+		return Wrap{}, err
 	}
 	k.mu.RLock()
-	if err = k.holds(fsm.KEKID{Version: q.Version}, found); err != nil {
+	if err = k.holds(fsm.KEKID{Version: version}, found); err != nil {
 		k.mu.RUnlock()
-		return nil, err
+		return Wrap{}, err
 	}
 	root := *found
 	k.mu.RUnlock() // a seal may take seconds
 	defer clear(root[:])
-	w, err := k.wrap(ctx, s, q.Version, &root)
-	return w.Key.Bytes(), err
+	return k.wrap(ctx, s, version, &root)
 }
 
 func (k *Keyring) find(name string) seal.Seal {

@@ -85,7 +85,27 @@ func (k *Keyring) decideRoot(ctx context.Context, v *fsm.View, e *fsm.Entry, ten
 	}
 	e.Add(row, RootBridged{row.Version, bridge}, RotationBegan{From: before.Version, To: row.Version, Values: values, Tenants: tenants, Root: true})
 	e.Add(records...)
+	if err := k.wrapOlder(ctx, v, e, change.people); err != nil {
+		return err
+	}
 	return guard(v, e, fsm.RootTenant, rootStream, sealsStream)
+}
+
+// wrapOlder has new shares open the root keys that are there already, in the place of the old ones: until the rotation has ended a node
+// needs those too, and nobody else may be left who opens them.
+func (k *Keyring) wrapOlder(ctx context.Context, v *fsm.View, e *fsm.Entry, people *seal.Shamir) error {
+	if people == nil {
+		return nil
+	}
+	all, err := allRoots(v)
+	for _, row := range all {
+		w, err := k.wrapRoot(ctx, v, people, row.Version)
+		if err != nil {
+			return fmt.Errorf("wrap root key %d for the holders of new shares: %w", row.Version, err)
+		}
+		e.Add(RootWrapped{row.Version, w})
+	}
+	return err
 }
 
 func guard(v *fsm.View, e *fsm.Entry, tenant fsm.UID, streams ...string) error {

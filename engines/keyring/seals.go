@@ -135,8 +135,8 @@ func (r *Rotator) RemoveSeal(ctx context.Context, req fsm.Request, name string) 
 	return r.of(fsm.UID{})
 }
 
-// Rekey makes new shares in the place of those that were held before, which open nothing more once the rotation that begins with it has
-// ended. The caller zeroes them.
+// Rekey makes new shares in the place of those that were held before, and begins a rotation. The new ones open the cluster from here on; the old
+// ones open it nowhere, and copies of its disks no more once these have the end of the rotation. The caller zeroes them.
 func (r *Rotator) Rekey(ctx context.Context, req fsm.Request, people People, idempotencyKey string) (Rotation, [][]byte, error) {
 	rc, err := r.ledger.Commit(ctx, req, "keyring/rotate", func(v *fsm.View, e *fsm.Entry) error {
 		if err := tooOld(v); err != nil {
