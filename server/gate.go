@@ -122,10 +122,14 @@ func (g *gate) step(ctx context.Context) error {
 	}
 	defer v.Close()
 	err = g.m.keys.Refresh(ctx, v, fsm.At(time.Now()))
-	if fault.Is(err, fault.Sealed) {
+	switch {
+	case !fault.Is(err, fault.Sealed):
+		return err
+	case g.m.keys.Unsealed():
 		g.m.log.Warn("a newer root key is not here yet", "err", err)
 		return nil
 	}
+	g.note(err) // it was away while its keys were rotated
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -60,6 +61,10 @@ func (k *Keyring) Unsealed() bool {
 func (k *Keyring) Close() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.zero()
+}
+
+func (k *Keyring) zero() {
 	for _, r := range k.roots {
 		clear(r[:])
 	}
@@ -220,7 +225,7 @@ func (k *Keyring) cross(r fsm.Reader, version uint32) (*key, error) {
 		return nil, err
 	}
 	if !found {
-		return nil, fault.New(fault.Corrupt, "root key %d is not there", version)
+		return nil, k.uncrossed(r, version)
 	}
 	k.mu.RLock()
 	alive := k.roots[version-1] == before
@@ -236,9 +241,25 @@ func (k *Keyring) cross(r fsm.Reader, version uint32) (*key, error) {
 		return nil, err
 	}
 	if root == nil {
-		return nil, fault.New(fault.Sealed, "this node has not got root key %d yet", version)
+		return nil, notYet(version)
 	}
 	return k.adopt(version, root)
+}
+
+func notYet(version uint32) error {
+	return fault.New(fault.Sealed, "this node has not got root key %d yet", version)
+}
+
+// uncrossed says why there is no way over a root key that is not there: a node that was away for more than one rotation finds it retired.
+func (k *Keyring) uncrossed(r fsm.Reader, version uint32) error {
+	_, was, err := retired.Get(r, fsm.K(uint64(version)))
+	switch {
+	case err != nil:
+		return err
+	case was:
+		return notYet(version)
+	}
+	return fault.New(fault.Corrupt, "root key %d is not there", version)
 }
 
 // adopt takes over a root KEK.
@@ -258,7 +279,7 @@ func (k *Keyring) adopt(version uint32, root *key) (*key, error) {
 }
 
 // Refresh takes over root KEKs that were added since and zeroes those that were retired a while ago: readers of an older view may still
-// need one that was retired just now.
+// need one that was retired just now. fault.Sealed: the newest one is out of reach; the keyring is sealed when those that it has are all gone.
 func (k *Keyring) Refresh(ctx context.Context, r fsm.Reader, now fsm.Time) error {
 	newest, err := newestRoot(r)
 	if err != nil || !k.Unsealed() {
@@ -266,12 +287,26 @@ func (k *Keyring) Refresh(ctx context.Context, r fsm.Reader, now fsm.Time) error
 	}
 	if _, err := k.root(r, newest.Version); fault.Is(err, fault.Sealed) && k.Unsealed() {
 		if err := k.Unseal(ctx, r); err != nil { // the bridge was gone before this node looked: a seal has the key
-			return err
+			return errors.Join(err, k.closeUseless(r))
 		}
 	} else if err != nil {
 		return err
 	}
 	return k.dropRetired(r, now)
+}
+
+// closeUseless seals the keyring when r has none of its root keys any more.
+func (k *Keyring) closeUseless(r fsm.Reader) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for version := range k.roots {
+		_, found, err := roots.Get(r, fsm.K(uint64(version)))
+		if err != nil || found {
+			return err
+		}
+	}
+	k.zero()
+	return nil
 }
 
 const retiredFor = time.Minute

@@ -389,3 +389,39 @@ func TestARemovedSealOpensNothingMore(t *testing.T) {
 	_, err = r.rot.RemoveSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "nothing")
 	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
 }
+
+// TestANodeThatSleptThroughTwoRotations has root keys that are all gone: it asks its seals, and is sealed, not damaged, where none answers.
+func TestANodeThatSleptThroughTwoRotations(t *testing.T) {
+	r := newPeople(t)
+	r.keep(acme, "v1")
+	held, err := HeldSeal(r.view())
+	require.NoError(t, err)
+	opened, err := held.WithShares(r.shares[:3])
+	require.NoError(t, err)
+	byShares := New(cluster) // has no seal of its own
+	require.NoError(t, byShares.Unseal(t.Context(), r.view(), opened))
+	bySeal := r.ring(cluster, r.kek)
+	require.NoError(t, bySeal.Unseal(t.Context(), r.view()))
+	for range 2 {
+		_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err)
+		r.work()
+		require.NotZero(t, r.last().Ended)
+	}
+	v := r.view()
+	s, _, err := values.Get(v, fsm.K(acme, "v1"))
+	require.NoError(t, err)
+	for _, k := range []*Keyring{byShares, bySeal} { // before it looks
+		k.noKeys(acme) // what it had opened
+		_, err = k.Open(v, valueBinding(acme, "v1"), s)
+		require.True(t, fault.Is(err, fault.Sealed), "%v", err)
+	}
+	require.NoError(t, bySeal.Refresh(t.Context(), v, v.Now()))
+	r.readable(bySeal, acme, "v1")
+	err = byShares.Refresh(t.Context(), v, v.Now())
+	require.True(t, fault.Is(err, fault.Sealed), "%v", err)
+	require.ErrorContains(t, err, "operator unseal")
+	require.False(t, byShares.Unsealed(), "it has no key that is good for anything, and takes shares again")
+	require.NoError(t, byShares.Unseal(t.Context(), v, opened))
+	r.readable(byShares, acme, "v1")
+}
