@@ -102,7 +102,7 @@ func (m *member) schedule(cfg Config, meters *meters) (*backup.Schedule, error) 
 		Target: cfg.Backup.target(egress.Rules{Allow: allow, Cluster: m.clusterPort}), Keys: m.keys, Ledger: m.cluster.Ledger(), Events: registry,
 		Present: m.present, Proof: func(v *fsm.View) error { return cluster.ProveKeys(v, m.keys) },
 		Log: m.log,
-	}), meters.registry.Register(backupGauges{m.cluster.Store()})
+	}), meters.registry.Register(backupGauges{m.cluster.Store(), cfg.Backup.Every})
 }
 
 func (c *BackupConfig) target(rules egress.Rules) backup.Target {
@@ -114,7 +114,10 @@ func (c *BackupConfig) target(rules egress.Rules) backup.Target {
 }
 
 // backupGauges show on every node how the scheduled backups are, as its state says.
-type backupGauges struct{ store *fsm.Store }
+type backupGauges struct {
+	store *fsm.Store
+	every time.Duration
+}
 
 // backupGauge is one metric: get returns false where it has no value yet.
 type backupGauge struct {
@@ -137,14 +140,18 @@ var allBackupGauges = []backupGauge{
 	backupGaugeOf("drill_duration_seconds", "How long the last drill took.", func(s backup.Summary) (float64, bool) { return float64(s.Tried.Millis) / 1000, s.Tried.Drilled > 0 }),
 }
 
+var everyDesc = prometheus.NewDesc("trstctl_backup_every_seconds", "How often a backup is to be taken.", nil, nil)
+
 // Describe and Collect implement prometheus.Collector.
 func (g backupGauges) Describe(to chan<- *prometheus.Desc) {
+	to <- everyDesc
 	for _, m := range allBackupGauges {
 		to <- m.desc
 	}
 }
 
 func (g backupGauges) Collect(to chan<- prometheus.Metric) {
+	to <- prometheus.MustNewConstMetric(everyDesc, prometheus.GaugeValue, g.every.Seconds())
 	v, err := g.store.View()
 	if err != nil {
 		return // the node is stopping
