@@ -92,6 +92,19 @@ func (l *Local) Seal(ctx context.Context) (s LocalStatus, err error) {
 	return s, err
 }
 
+// GenerateRoot makes a root token on the leader, with as many shares as open the cluster. It lives for ttl, an hour with 0.
+func (l *Local) GenerateRoot(ctx context.Context, shares []Secret, ttl time.Duration) (Secret, error) {
+	body := struct {
+		Shares []Text `json:"shares"`
+		TTL    string `json:"root_ttl,omitempty"`
+	}{quorumOf(shares).Quorum, span(ttl)}
+	var out struct {
+		RootToken Secret `json:"root_token"`
+	}
+	err := l.Do(ctx, http.MethodPost, "/generate-root", body, &out)
+	return out.RootToken, err
+}
+
 // RetrySeal lets an HSM seal log in again after its PIN was refused.
 func (l *Local) RetrySeal(ctx context.Context, seal string) error {
 	body := map[string]string{"seal": seal}

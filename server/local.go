@@ -49,6 +49,7 @@ func (n *Node) listenLocal() (*local, error) {
 	mux.HandleFunc("POST /unseal", n.localUnseal)
 	mux.HandleFunc("POST /seal", n.localSeal)
 	mux.HandleFunc("POST /seal/retry", n.localRetry)
+	mux.HandleFunc("POST /generate-root", n.localGenerateRoot)
 	mux.HandleFunc("POST /join", n.localJoin)
 	return &local{l, http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}, nil
 }

@@ -18,7 +18,7 @@ import (
 
 func (a *app) operatorCommand() *cobra.Command {
 	return group("operator", "Run a cluster", a.operatorInit(), a.operatorJoin(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorAutopilot(), a.operatorRemove(),
-		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest(),
+		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorGenerateRoot(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest(),
 		a.operatorSnapshot(), a.operatorRecover())
 }
 

@@ -374,6 +374,42 @@ func (a *app) showShares(fresh []sdk.Secret, r sdk.Rotation) error {
 	return a.show(view{json: plain, rows: rows})
 }
 
+func (a *app) operatorGenerateRoot() *cobra.Command {
+	var config, socket string
+	var ttl time.Duration
+	c := &cobra.Command{Use: "generate-root -c FILE | --socket PATH", Short: "Make a root token with shares alone, one a line on stdin: when every other is lost", Args: cobra.NoArgs,
+		Long: "Make a root token on the leader's machine, with as many shares as open the cluster. It lives an hour unless --root-ttl says otherwise."}
+	c.Flags().StringVarP(&config, "config", "c", "", "the leader's configuration file")
+	c.Flags().StringVar(&socket, "socket", "", "the leader's socket, <data>/trstctl.sock")
+	c.Flags().DurationVar(&ttl, "root-ttl", 0, "how long the token lives")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		path, err := socketOf(config, socket, a.env)
+		if err != nil {
+			return err
+		}
+		local, err := sdk.NewLocal(path)
+		if err != nil {
+			return usagef("%v", err)
+		}
+		shares, err := readShares(a)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := a.call(c.Context())
+		defer cancel()
+		token, err := local.GenerateRoot(ctx, shares, ttl)
+		if err != nil {
+			return err
+		}
+		defer clear(token)
+		plain := struct {
+			RootToken sdk.Text `json:"root_token"`
+		}{sdk.Text(token)}
+		return a.show(view{json: plain, raw: token, rows: fields("root token", string(token))})
+	}
+	return c
+}
+
 func textsOf(secrets []sdk.Secret) []sdk.Text {
 	out := []sdk.Text{}
 	for _, s := range secrets {

@@ -263,6 +263,30 @@ func TestOneSealedNodeIsNoMatterAndAllSealedServeNothing(t *testing.T) {
 	require.Zero(t, code, out)
 	require.Equal(t, []bool{false, false, false}, d.sealed())
 	require.Equal(t, value, d.must("", "secret", "get", "b"))
+	d.generatesRoot()
+}
+
+// generatesRoot: when every token is lost, as many people as open the cluster make a new one, on the leader's machine.
+func (d *devCluster) generatesRoot() {
+	d.t.Helper()
+	var token string
+	require.Eventually(d.t, func() bool { // of the three one leads
+		for _, n := range d.nodes() {
+			out, code := d.command(strings.Join(d.shares()[1:4], "\n"), "operator", "generate-root", "--socket", filepath.Join(n.Dir, "trstctl.sock"), "-o", "raw")
+			if code == 0 {
+				token = out
+				return true
+			}
+			require.Contains(d.t, out, "does not lead")
+		}
+		return false
+	}, time.Minute, 200*time.Millisecond)
+	file := filepath.Join(d.dir, "new-token")
+	require.NoError(d.t, os.WriteFile(file, []byte(token), 0o600))
+	require.Contains(d.t, d.must("", "token", "lookup", "--token-file", file), "root")
+	require.Contains(d.t, d.must("", "audit", "list", "--order", "desc", "--limit", "20"), "break-glass")
+	out, code := d.command(strings.Join(d.shares()[1:3], "\n"), "operator", "generate-root", "--socket", filepath.Join(d.nodes()[0].Dir, "trstctl.sock"))
+	require.NotZero(d.t, code, out)
 }
 
 // TestKeysRotateUnderLoadAndKills: writers, readers, a rotation of everything, and the leader killed in its middle.
