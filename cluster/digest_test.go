@@ -20,7 +20,7 @@ func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
 	require.NoError(t, err)
 	f.eventually("n3 leads", n3.Leads)
 
-	require.NoError(t, f.nodes["n2"].CompareTables(t.Context()))
+	f.eventually("n2 asks for a comparison", func() bool { return f.nodes["n2"].CompareTables(t.Context()) == nil })
 	f.eventually("all have compared", func() bool {
 		for _, n := range f.nodes {
 			if len(n.Status().Digests) == 0 || n.Fit() != nil {
@@ -31,7 +31,7 @@ func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
 	})
 
 	f.commit(n3, func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"differs", 1}} })
-	require.NoError(t, f.nodes["n2"].CompareTables(t.Context()))
+	f.eventually("n2 asks for a comparison", func() bool { return f.nodes["n2"].CompareTables(t.Context()) == nil })
 	f.eventually("n3 in quarantine", func() bool { return n3.Fit() != nil })
 	require.ErrorContains(t, n3.Fit(), "quarantined: its tables differ from the majority's at index")
 	f.eventually("another leads", func() bool { return f.nodes["n1"].Leads() || f.nodes["n2"].Leads() })
