@@ -54,6 +54,7 @@ type Founded struct {
 	RootToken     Secret   `json:"root_token"`
 	Cluster       string   `json:"cluster"`
 	Node          string   `json:"node"`
+	AuditKey      string   `json:"audit_key"`      // fingerprint of the key that signs the audit's exports
 	CACertificate string   `json:"ca_certificate"` // PEM
 	Shares        []Secret `json:"shares"`         // each for one holder, if any were asked for
 }
