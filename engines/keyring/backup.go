@@ -23,8 +23,9 @@ const (
 	backupHeaderInfo = "trstctl backup header v1"
 )
 
-// backupTables are what a seal alone needs to get the root keys: wraps, the bridges between versions, and what stands of seals that people hold.
-var backupTables = []func(fsm.Reader, *fsm.Excerpt) error{roots.Copy, bridges.Copy, seals.Copy}
+// backupTables are what a seal alone needs to get the root keys: wraps, the bridges between versions, which versions are gone and vouch for the
+// next one no more, and what stands of seals that people hold.
+var backupTables = []func(fsm.Reader, *fsm.Excerpt) error{roots.Copy, bridges.Copy, retired.Copy, seals.Copy}
 
 // BackupKeys is what a backup says of its key: it opens with any seal that the cluster had when it was taken, and with nothing else. Whoever
 // has such a seal needs no other file.
@@ -77,13 +78,21 @@ func (k *Keyring) SealBackup(r fsm.Reader) (BackupKeys, *BackupKey, error) {
 		}
 	}
 	rand.Read(out.Salt)
+	newest, err := newestRoot(r) // of those that the backup holds: this node may have got a newer one since, or not yet
+	if err != nil {
+		return out, nil, err
+	}
+	out.Root = newest.Version
+	root, err := k.root(r, out.Root)
+	if err != nil {
+		return out, nil, err
+	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	if len(k.roots) == 0 {
-		return out, nil, errSealed()
+	if err := k.holds(fsm.KEKID{Version: out.Root}, root); err != nil {
+		return out, nil, err
 	}
-	out.Root = k.newest
-	aead, err := backupWrapper(k.roots[k.newest], k.cluster, out)
+	aead, err := backupWrapper(root, k.cluster, out)
 	if err != nil {
 		return out, nil, err
 	}
