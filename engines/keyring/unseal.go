@@ -42,7 +42,7 @@ func (k *Keyring) Unseal(ctx context.Context, r fsm.Reader, beside ...seal.Seal)
 			clear(known[:])
 		}
 	}
-	k.roots, k.newest = opened, newest
+	k.roots, k.newest = opened, max(newest, k.newest) // a root key may have been added since r
 	return nil
 }
 
