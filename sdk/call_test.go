@@ -101,7 +101,7 @@ func TestWhatANodeSaysIsWorthMoreThanADeadConnection(t *testing.T) {
 	told, dead := newFake(t, refuse(503, NotDone)), newFake(t, hangUp)
 	c := client(t, told, dead)
 	dead.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
 	_, err := c.Put(ctx, Item{Path: "a"})
 	require.Equal(t, NotDone, KindOf(err))
