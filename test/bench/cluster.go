@@ -139,6 +139,24 @@ func (c *cluster) kill(i int) error {
 	return syscall.Kill(c.nodes[i].PID, syscall.SIGKILL)
 }
 
+// stop ends a node in order and returns when it is gone.
+func (c *cluster) stop(ctx context.Context, i int) error {
+	n := c.nodes[i]
+	if n.PID <= 0 {
+		return fmt.Errorf("the pid of %s is not known", n.ID)
+	}
+	if err := syscall.Kill(n.PID, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop %s: %w", n.ID, err)
+	}
+	return eventually(ctx, n.ID+" to stop", func(context.Context) error {
+		err := syscall.Kill(n.PID, 0)
+		if errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+		return errors.Join(errors.New("its process is there still"), err)
+	})
+}
+
 // revive starts a dead node again and waits until it has caught up with the leader.
 func (c *cluster) revive(ctx context.Context, i int) (err error) {
 	if err := errors.Join(c.start(ctx, c.nodes[i].ID), c.readNodes()); err != nil {
