@@ -80,20 +80,22 @@ func (k *Keyring) find(name string) seal.Seal {
 	return nil
 }
 
-// wrapMissing has seals wrap the newest root key that have not: on this node, or on a member that has them.
+// wrapMissing has seals wrap the newest root key that have not: on this node, or on a member that has them. One that is away may take seconds to
+// say nothing: values are wrapped anew meanwhile, not one batch for each time that it is asked.
 func (r *Rotator) wrapMissing(ctx context.Context, v *fsm.View) (bool, error) {
 	newest, err := newestRoot(v)
 	if err != nil {
 		return false, err
 	}
 	missing, err := unwrappedBy(v, newest)
-	if err != nil {
+	if err != nil || time.Now().Before(r.ask) {
 		return false, err
 	}
+	began := time.Now()
 	for _, s := range missing {
 		b, err := r.anyWrap(ctx, wrapQuestion{s.Name, newest.Version})
 		if err != nil {
-			continue // asked again at the next pass; status says who is missing
+			continue // status says who is missing
 		}
 		kept, err := fsm.NewSealed(b)
 		if err != nil {
@@ -104,6 +106,9 @@ func (r *Rotator) wrapMissing(ctx context.Context, v *fsm.View) (bool, error) {
 			return guard(v, e, fsm.RootTenant, rootStream, sealsStream)
 		})
 		return err == nil, err
+	}
+	if len(missing) > 0 {
+		r.ask = time.Now().Add(max(passEvery, 5*time.Since(began)))
 	}
 	return false, nil
 }

@@ -66,8 +66,9 @@ func (l solo) Propose(_ context.Context, e *fsm.Entry) (fsm.Receipt, error) {
 
 // members are keyrings over one store, by name; those that are nil do not answer.
 type members struct {
-	r   *rig
-	all map[string]*Keyring
+	r     *rig
+	all   map[string]*Keyring
+	wraps int // questions for a wrap
 }
 
 func (m *members) MemberIDs() (out []string, err error) {
@@ -78,6 +79,9 @@ func (m *members) MemberIDs() (out []string, err error) {
 }
 
 func (m *members) Ask(ctx context.Context, id, name string, body []byte) ([]byte, error) {
+	if name == askWrap {
+		m.wraps++
+	}
 	if m.all[id] == nil {
 		return nil, fault.New(fault.NotDone, "%s does not answer", id)
 	}
@@ -105,7 +109,7 @@ type rotation struct {
 
 func newRotation(t *testing.T) *rotation {
 	r := newRig(t)
-	out := &rotation{rig: r, ledger: fsm.NewLedger(r.store, solo{r}), peers: &members{r, map[string]*Keyring{"n1": r.keys}}}
+	out := &rotation{rig: r, ledger: fsm.NewLedger(r.store, solo{r}), peers: &members{r: r, all: map[string]*Keyring{"n1": r.keys}}}
 	out.rot = NewRotator(r.keys, out.ledger, out.peers, slog.New(slog.DiscardHandler), func(rd fsm.Reader, visit func(fsm.Binding, fsm.Sealed) error) error {
 		return values.Scan(rd, fsm.Span{}, func(k fsm.Key, s fsm.Sealed) (bool, error) {
 			for _, tenant := range []fsm.UID{acme, umbra} {
@@ -149,6 +153,7 @@ func (r *rotation) readable(k *Keyring, tenant fsm.UID, names ...string) {
 // work runs the worker's passes until there is nothing more to do.
 func (r *rotation) work() {
 	r.t.Helper()
+	r.rot.ask = time.Time{} // as if time had passed
 	for range 1000 {
 		more, err := r.rot.pass(r.t.Context())
 		require.NoError(r.t, err)
@@ -159,12 +164,14 @@ func (r *rotation) work() {
 	r.t.Fatal("the worker finds no end")
 }
 
-func (r *rotation) last() Rotation {
+func (r *rotation) rotations() []Rotation {
 	all, err := Rotations(r.view())
 	require.NoError(r.t, err)
 	require.NotEmpty(r.t, all)
-	return all[0]
+	return all
 }
+
+func (r *rotation) last() Rotation { return r.rotations()[0] }
 
 func TestATenantsKeyRotatesUnderItsReaders(t *testing.T) {
 	r := newRotation(t)
@@ -416,6 +423,41 @@ func TestASealThatIsAwayIsBridged(t *testing.T) {
 	again := New(cluster, file.As("hsm-b"))
 	require.NoError(t, again.Unseal(t.Context(), r.view()))
 	r.readable(again, acme, "v1")
+}
+
+func TestASealThatIsAwayIsNotAskedBeforeEveryBatch(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	for i := range 600 {
+		r.keep(acme, fmt.Sprintf("v%d", i))
+	}
+	path := t.TempDir() + "/other"
+	require.NoError(t, seal.Keygen(path))
+	file, err := seal.OpenFile(path)
+	require.NoError(t, err)
+	second := New(cluster, file.As("hsm-b"))
+	require.NoError(t, second.Unseal(t.Context(), r.view(), r.keys.seals[0]))
+	r.peers.all["n2"] = second
+	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
+	require.NoError(t, err)
+	r.peers.all["n2"], r.peers.wraps = nil, 0
+	_, err = r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, true)
+	require.NoError(t, err)
+	more, err := r.rot.pass(t.Context())
+	require.NoError(t, err)
+	require.True(t, more)
+	require.Equal(t, len(r.peers.all), r.peers.wraps)
+	r.rot.ask = time.Now().Add(time.Hour)
+	for more {
+		more, err = r.rot.pass(t.Context())
+		require.NoError(t, err)
+	}
+	require.Equal(t, len(r.peers.all), r.peers.wraps)
+	require.Contains(t, r.last().Waits, "hsm-b")
+	require.Zero(t, r.last().Remaining)
+	for _, one := range r.rotations() {
+		require.Equal(t, one.Root, one.Ended == 0, "the tenants' keys have rotated")
+	}
 }
 
 func TestARemovedSealOpensNothingMore(t *testing.T) {

@@ -31,12 +31,14 @@ type Rotator struct {
 	places []Places
 	log    *slog.Logger
 
-	done map[fsm.KEKID][32]byte // the last value of each key that was wrapped anew; Run's
+	// Run's.
+	done map[fsm.KEKID][32]byte // the last value of each key that was wrapped anew
+	ask  time.Time              // when seals that are away are asked again
 }
 
 // NewRotator binds a keyring to the log.
 func NewRotator(k *Keyring, l *fsm.Ledger, p Peers, log *slog.Logger, places ...Places) *Rotator {
-	return &Rotator{k, l, p, append(places, ownPlaces), log, map[fsm.KEKID][32]byte{}}
+	return &Rotator{k, l, p, append(places, ownPlaces), log, map[fsm.KEKID][32]byte{}, time.Time{}}
 }
 
 // Root begins a rotation of the root KEK, and of every tenant's with tenants. fault.Conflict: one is under way.
