@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/keyring"
@@ -26,6 +27,9 @@ type gate struct {
 	m     *member
 	seals []seal.Seal
 	mark  string // file that keeps the node sealed over a restart
+
+	door sync.Mutex  // held while keys are taken or wiped and the mark is made or removed, never while a seal is asked
+	shut atomic.Bool // an operator has sealed the node since it started
 
 	mu       sync.Mutex // guards the rest
 	reason   error      // why the node is sealed; nil when it is not known yet
@@ -54,35 +58,60 @@ func newGate(m *member, c Config, seals []seal.Seal) *gate {
 
 var errByOperator = fault.New(fault.Sealed, "an operator sealed this node: `trstctl operator unseal` opens it, with shares, or on its machine with -c FILE")
 
+// byOperator takes a mark that cannot be looked at for one that is there.
 func (g *gate) byOperator() bool {
 	_, err := os.Lstat(g.mark)
-	return err == nil
+	return g.shut.Load() || !errors.Is(err, os.ErrNotExist)
+}
+
+func (g *gate) allowed() error {
+	if g.byOperator() {
+		return errByOperator
+	}
+	return nil
 }
 
 // try asks the node's seals once, unless an operator has sealed the node. fault.Sealed says that the keys are not there yet or no seal answers; any
 // other error is a wrong or damaged key.
 func (g *gate) try(ctx context.Context) error {
-	if g.byOperator() {
-		g.note(errByOperator)
-		return errByOperator
+	err := g.allowed()
+	if err == nil {
+		err = g.unseal(ctx, g.allowed)
 	}
-	err := g.unseal(ctx)
-	g.note(err)
+	if err != nil {
+		g.note(err)
+	}
 	return err
 }
 
-func (g *gate) unseal(ctx context.Context, beside ...seal.Seal) error {
+// unseal asks the seals, and once they have answered whether the node may be opened still: an operator may have sealed it meanwhile.
+func (g *gate) unseal(ctx context.Context, may func() error, beside ...seal.Seal) error {
 	v, err := g.m.cluster.Store().View()
 	if err != nil {
 		return err
 	}
 	defer v.Close()
-	return g.m.keys.Unseal(ctx, v, beside...)
+	opened, err := g.m.keys.Ask(ctx, v, beside...)
+	if err != nil {
+		return err
+	}
+	g.door.Lock()
+	defer g.door.Unlock()
+	if err := may(); err != nil {
+		opened.Drop()
+		return err
+	}
+	opened.Take()
+	g.note(nil)
+	return nil
 }
 
 func (g *gate) note(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err != nil && g.shut.Load() { // it was asked for before
+		err = errByOperator
+	}
 	if (err == nil) != (g.reason == nil) {
 		g.since = time.Now()
 	}
@@ -149,23 +178,30 @@ func (g *gate) SealNode(ctx context.Context, node string) error {
 	return err
 }
 
-// close wipes the keys: they are gone from memory when it returns, and stay away over a restart.
+// close wipes the keys: they are gone from memory when it returns, and stay away over a restart unless it fails.
 func (g *gate) close() error {
-	if err := os.WriteFile(g.mark, nil, 0o600); err != nil {
-		return fmt.Errorf("keep the node sealed over a restart: %w", err)
-	}
-	if err := syncDir(filepath.Dir(g.mark)); err != nil {
-		return err
-	}
+	g.door.Lock()
+	defer g.door.Unlock()
+	g.shut.Store(true)
 	g.m.keys.Close()
 	g.note(errByOperator)
 	g.m.log.Warn("an operator sealed this node")
+	err := os.WriteFile(g.mark, nil, 0o600)
+	if err == nil {
+		err = syncDir(filepath.Dir(g.mark))
+	}
+	if err != nil {
+		return fmt.Errorf("the node is sealed, but may not be after a restart: %w", err)
+	}
 	return nil
 }
 
 // reopen takes back an operator's sealing and asks the seals: for the operator of this machine.
 func (g *gate) reopen(ctx context.Context) error {
-	if err := g.unmark(); err != nil {
+	g.door.Lock()
+	err := g.unmark()
+	g.door.Unlock()
+	if err != nil {
 		return err
 	}
 	if g.m.keys.Unsealed() {
@@ -174,12 +210,17 @@ func (g *gate) reopen(ctx context.Context) error {
 	return g.try(ctx)
 }
 
+// unmark takes an operator's sealing back. Its caller has the door.
 func (g *gate) unmark() error {
 	err := os.Remove(g.mark)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	if err == nil {
+		err = syncDir(filepath.Dir(g.mark))
 	}
-	return errors.Join(err, syncDir(filepath.Dir(g.mark)))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("open the node to its seals again: %w", err)
+	}
+	g.shut.Store(false)
+	return nil
 }
 
 // Unseal implements api.Gate.
@@ -217,12 +258,11 @@ func (g *gate) open(ctx context.Context, held *seal.Shamir, shares []seal.Share)
 		return err
 	}
 	defer opened.Close()
-	if err := g.unseal(ctx, opened); err != nil {
+	if err := g.unseal(ctx, g.unmark, opened); err != nil {
 		return err
 	}
-	g.note(nil)
 	g.m.log.Info("the node was unsealed with shares")
-	return g.unmark()
+	return nil
 }
 
 // held is the seal that people hold and how many shares it takes.

@@ -286,8 +286,12 @@ func (k *Keyring) Refresh(ctx context.Context, r fsm.Reader, now fsm.Time) error
 		return err
 	}
 	if _, err := k.root(r, newest.Version); fault.Is(err, fault.Sealed) && k.Unsealed() {
-		if err := k.Unseal(ctx, r); err != nil { // the bridge was gone before this node looked: a seal has the key
+		o, err := k.Ask(ctx, r) // the bridge was gone before this node looked: a seal has the key
+		if err != nil {
 			return errors.Join(err, k.closeUseless(r))
+		}
+		if err := o.renew(); err != nil {
+			return err
 		}
 	} else if err != nil {
 		return err

@@ -18,32 +18,74 @@ import (
 // says that there are none yet or that no seal answers now; fault.Corrupt that a seal's key does not fit, and the cluster has no other
 // seal that might, or that a key was added by no one who had the one before.
 func (k *Keyring) Unseal(ctx context.Context, r fsm.Reader, beside ...seal.Seal) error {
-	opened := map[uint32]*key{}
-	newest, err := k.openRoots(ctx, r, opened, beside)
-	if err == nil {
-		err = vouchedSeals(r, opened)
-	}
+	o, err := k.Ask(ctx, r, beside...)
 	if err != nil {
-		for _, root := range opened {
-			clear(root[:])
-		}
 		return err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	for version, known := range k.roots {
-		switch found := opened[version]; {
+	o.Take()
+	return nil
+}
+
+// Opened are root KEKs that seals gave out and the keyring does not have yet. Take or Drop ends it.
+type Opened struct {
+	k      *Keyring
+	roots  map[uint32]*key
+	newest uint32
+}
+
+// Ask is Unseal without the last step: a seal may take seconds to answer, and the node may have been sealed meanwhile.
+func (k *Keyring) Ask(ctx context.Context, r fsm.Reader, beside ...seal.Seal) (*Opened, error) {
+	o := &Opened{k: k, roots: map[uint32]*key{}}
+	var err error
+	if o.newest, err = k.openRoots(ctx, r, o.roots, beside); err == nil {
+		err = vouchedSeals(r, o.roots)
+	}
+	if err != nil {
+		o.Drop()
+		return nil, err
+	}
+	return o, nil
+}
+
+// Drop zeroes the keys.
+func (o *Opened) Drop() {
+	for _, root := range o.roots {
+		clear(root[:])
+	}
+}
+
+// Take unseals the keyring.
+func (o *Opened) Take() {
+	o.k.mu.Lock()
+	defer o.k.mu.Unlock()
+	o.take()
+}
+
+// renew takes the keys over if the keyring has not been sealed meanwhile.
+func (o *Opened) renew() error {
+	o.k.mu.Lock()
+	defer o.k.mu.Unlock()
+	if len(o.k.roots) == 0 {
+		o.Drop()
+		return errSealed()
+	}
+	o.take()
+	return nil
+}
+
+func (o *Opened) take() {
+	for version, known := range o.k.roots {
+		switch found := o.roots[version]; {
 		case found == nil: // retired a moment ago
-			opened[version] = known
+			o.roots[version] = known
 		case hmac.Equal(found[:], known[:]): // whoever is using it goes on with it
 			clear(found[:])
-			opened[version] = known
+			o.roots[version] = known
 		default:
 			clear(known[:])
 		}
 	}
-	k.roots, k.newest = opened, max(newest, k.newest) // a root key may have been added since r
-	return nil
+	o.k.roots, o.k.newest = o.roots, max(o.newest, o.k.newest) // a root key may have been added since
 }
 
 // openRoots fills opened, also with what it had when it fails.
