@@ -2,6 +2,7 @@ package keyring
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/seal"
@@ -80,37 +81,47 @@ func (k *Keyring) find(name string) seal.Seal {
 	return nil
 }
 
-// wrapMissing has seals wrap the newest root key that have not: on this node, or on a member that has them. One that is away may take seconds to
-// say nothing: values are wrapped anew meanwhile, not one batch for each time that it is asked.
+// wrapMissing has seals wrap the root keys that they have not, newest first: on this node, or on a member that has them. It comes behind
+// the values that are to be wrapped anew: a seal that is away may take seconds to say nothing.
 func (r *Rotator) wrapMissing(ctx context.Context, v *fsm.View) (bool, error) {
-	newest, err := newestRoot(v)
+	all, err := allRoots(v)
 	if err != nil {
 		return false, err
 	}
-	missing, err := unwrappedBy(v, newest)
-	if err != nil || time.Now().Before(r.ask) {
-		return false, err
-	}
-	began := time.Now()
-	for _, s := range missing {
-		b, err := r.anyWrap(ctx, wrapQuestion{s.Name, newest.Version})
-		if err != nil {
-			continue // status says who is missing
-		}
-		kept, err := fsm.NewSealed(b)
+	away := map[string]bool{}
+	for _, row := range slices.Backward(all) {
+		missing, err := unwrappedBy(v, row)
 		if err != nil {
 			return false, err
 		}
-		err = r.commit(ctx, func(v *fsm.View, e *fsm.Entry) error {
-			e.Add(RootWrapped{newest.Version, Wrap{s.Name, kept}})
-			return guard(v, e, fsm.RootTenant, rootStream, sealsStream)
-		})
-		return err == nil, err
-	}
-	if len(missing) > 0 {
-		r.ask = time.Now().Add(max(passEvery, 5*time.Since(began)))
+		for _, s := range missing {
+			if away[s.Name] { // for seconds, if it hangs
+				continue
+			}
+			if done, err := r.wrapWith(ctx, s.Name, row.Version); done || err != nil {
+				return done, err
+			}
+			away[s.Name] = true
+		}
 	}
 	return false, nil
+}
+
+// wrapWith is not done when no member answers: it is asked again at the next pass, and status says who is missing.
+func (r *Rotator) wrapWith(ctx context.Context, name string, version uint32) (done bool, err error) {
+	b, err := r.anyWrap(ctx, wrapQuestion{name, version})
+	if err != nil {
+		return false, nil
+	}
+	kept, err := fsm.NewSealed(b)
+	if err != nil {
+		return false, err
+	}
+	err = r.commit(ctx, func(v *fsm.View, e *fsm.Entry) error {
+		e.Add(RootWrapped{version, Wrap{name, kept}})
+		return guard(v, e, fsm.RootTenant, rootStream, sealsStream)
+	})
+	return err == nil, err
 }
 
 // anyWrap asks this node first, then the others.
@@ -134,16 +145,18 @@ func (r *Rotator) anyWrap(ctx context.Context, q wrapQuestion) ([]byte, error) {
 	return nil, fault.New(fault.NotDone, "no member wraps root key %d with seal %q", q.Version, q.Seal)
 }
 
-// retireRoots ends the oldest root key when nothing needs it: no value, no seal, no member.
+// retireRoots ends the oldest root key when nothing needs it: no value, no member, no seal. A seal needs it until it has wrapped the next one, from
+// which bridges lead on, and the newest.
 func (r *Rotator) retireRoots(ctx context.Context, v *fsm.View) (bool, error) {
 	all, err := allRoots(v)
 	if err != nil || len(all) < 2 {
 		return false, err
 	}
 	newest := all[len(all)-1]
-	missing, err := unwrappedBy(v, newest)
-	if err != nil || len(missing) > 0 {
-		return false, err
+	for _, row := range []RootAdded{newest, all[1]} {
+		if missing, err := unwrappedBy(v, row); err != nil || len(missing) > 0 {
+			return false, err
+		}
 	}
 	row, _, err := rotations.Get(v, fsm.K(fsm.UID{}))
 	if err != nil {

@@ -153,7 +153,6 @@ func (r *rotation) readable(k *Keyring, tenant fsm.UID, names ...string) {
 // work runs the worker's passes until there is nothing more to do.
 func (r *rotation) work() {
 	r.t.Helper()
-	r.rot.ask = time.Time{} // as if time had passed
 	for range 1000 {
 		more, err := r.rot.pass(r.t.Context())
 		require.NoError(r.t, err)
@@ -425,41 +424,6 @@ func TestASealThatIsAwayIsBridged(t *testing.T) {
 	r.readable(again, acme, "v1")
 }
 
-func TestASealThatIsAwayIsNotAskedBeforeEveryBatch(t *testing.T) {
-	r := newRotation(t)
-	r.raise()
-	for i := range 600 {
-		r.keep(acme, fmt.Sprintf("v%d", i))
-	}
-	path := t.TempDir() + "/other"
-	require.NoError(t, seal.Keygen(path))
-	file, err := seal.OpenFile(path)
-	require.NoError(t, err)
-	second := New(cluster, file.As("hsm-b"))
-	require.NoError(t, second.Unseal(t.Context(), r.view(), r.keys.seals[0]))
-	r.peers.all["n2"] = second
-	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
-	require.NoError(t, err)
-	r.peers.all["n2"], r.peers.wraps = nil, 0
-	_, err = r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, true)
-	require.NoError(t, err)
-	more, err := r.rot.pass(t.Context())
-	require.NoError(t, err)
-	require.True(t, more)
-	require.Equal(t, len(r.peers.all), r.peers.wraps)
-	r.rot.ask = time.Now().Add(time.Hour)
-	for more {
-		more, err = r.rot.pass(t.Context())
-		require.NoError(t, err)
-	}
-	require.Equal(t, len(r.peers.all), r.peers.wraps)
-	require.Contains(t, r.last().Waits, "hsm-b")
-	require.Zero(t, r.last().Remaining)
-	for _, one := range r.rotations() {
-		require.Equal(t, one.Root, one.Ended == 0, "the tenants' keys have rotated")
-	}
-}
-
 func TestARemovedSealOpensNothingMore(t *testing.T) {
 	r := newPeople(t)
 	r.keep(acme, "v1")
@@ -519,4 +483,62 @@ func TestANodeThatSleptThroughTwoRotations(t *testing.T) {
 	require.False(t, byShares.Unsealed(), "it has no key that is good for anything, and takes shares again")
 	require.NoError(t, byShares.Unseal(t.Context(), v, opened))
 	r.readable(byShares, acme, "v1")
+}
+
+// TestASealThatSleptThroughTwoRotationsOpensAtEveryStep: while older root keys stand, a seal has wrapped each that nothing leads to.
+func TestASealThatSleptThroughTwoRotationsOpensAtEveryStep(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	r.keep(acme, "v1")
+	path := t.TempDir() + "/other"
+	require.NoError(t, seal.Keygen(path))
+	file, err := seal.OpenFile(path)
+	require.NoError(t, err)
+	second := New(cluster, file.As("hsm-b"))
+	require.NoError(t, second.Unseal(t.Context(), r.view(), r.keys.seals[0]))
+	r.peers.all["n2"] = second
+	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
+	require.NoError(t, err)
+	r.peers.all["n2"] = nil
+	for range 3 {
+		_, err = r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err)
+		r.work()
+	}
+	r.peers.all["n2"] = second
+	for more := true; more; {
+		alone := New(cluster, file.As("hsm-b"))
+		require.NoError(t, alone.Unseal(t.Context(), r.view()))
+		r.readable(alone, acme, "v1")
+		more, err = r.rot.pass(t.Context())
+		require.NoError(t, err)
+	}
+	require.NotZero(t, r.last().Ended)
+}
+
+// TestASealThatHangsDoesNotSlowRewrapping: every question to it may take seconds.
+func TestASealThatHangsDoesNotSlowRewrapping(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	for i := range 600 {
+		r.keep(acme, fmt.Sprintf("v%d", i))
+	}
+	require.NoError(t, r.ledgerCommit(func(v *fsm.View, e *fsm.Entry) error {
+		record := SealRecorded{Name: "hsm-b", Kind: seal.KindPKCS11, Root: 1}
+		e.Add(record)
+		return r.rot.vouch(v, &record)
+	}))
+	_, err := r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.NoError(t, err)
+	for row := (rotationRow{}); row.Ended == 0; {
+		more, err := r.rot.pass(t.Context())
+		require.NoError(t, err)
+		require.True(t, more)
+		require.Zero(t, r.peers.wraps)
+		row, _, err = rotations.Get(r.view(), fsm.K(acme))
+		require.NoError(t, err)
+	}
+	_, err = r.rot.pass(t.Context())
+	require.NoError(t, err)
+	require.NotZero(t, r.peers.wraps)
 }

@@ -33,12 +33,11 @@ type Rotator struct {
 
 	// Run's.
 	done map[fsm.KEKID][32]byte // the last value of each key that was wrapped anew
-	ask  time.Time              // when seals that are away are asked again
 }
 
 // NewRotator binds a keyring to the log.
 func NewRotator(k *Keyring, l *fsm.Ledger, p Peers, log *slog.Logger, places ...Places) *Rotator {
-	return &Rotator{k, l, p, append(places, ownPlaces), log, map[fsm.KEKID][32]byte{}, time.Time{}}
+	return &Rotator{k, l, p, append(places, ownPlaces), log, map[fsm.KEKID][32]byte{}}
 }
 
 // Root begins a rotation of the root KEK, and of every tenant's with tenants. fault.Conflict: one is under way.
@@ -187,7 +186,7 @@ func (r *Rotator) pass(ctx context.Context) (more bool, err error) {
 	if v.Version() < since {
 		return false, nil
 	}
-	for _, step := range []func(context.Context, *fsm.View) (bool, error){r.wrapMissing, r.renewTenants, r.rewrapOne, r.retireRoots, r.end} {
+	for _, step := range []func(context.Context, *fsm.View) (bool, error){r.renewTenants, r.rewrapOne, r.wrapMissing, r.retireRoots, r.end} {
 		if more, err := step(ctx, v); more || err != nil {
 			return more, err
 		}
