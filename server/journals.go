@@ -48,6 +48,7 @@ func openJournals(cfg Config, id *cluster.Identity, rules egress.Rules, m *metri
 		return nil, errors.Join(err, reads.Close())
 	}
 	j := &journals{reads: reads, refused: refused, meters: m}
+	m.IncrCounter([]string{"audit", "journal_failures", "total"}, 0) // there from the start, so that an alert sees it rise
 	if j.sinks, err = openSinks(cfg, id.Node, rules, j, log); err != nil {
 		return nil, errors.Join(err, j.close())
 	}
