@@ -106,7 +106,9 @@ func (n *Node) compareTables(ctx context.Context) error {
 		if p == nil {
 			continue
 		}
+		begun := uptime()
 		point, err := digestOf(ctx, p)
+		n.log.Debug("digest computed", "index", point.Index, "soon", p.soon, "took", uptime()-begun)
 		if err != nil {
 			if ctx.Err() == nil {
 				n.log.Error("the digest of the tables could not be computed", "index", point.Index, "err", err)

@@ -20,7 +20,7 @@ func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
 	require.NoError(t, err)
 	f.eventually("n3 leads", n3.Leads)
 
-	require.NoError(t, f.nodes["n2"].CompareTables(t.Context()))
+	f.eventually("n2 asks for a comparison", func() bool { return f.nodes["n2"].CompareTables(t.Context()) == nil })
 	f.eventually("all have compared", func() bool {
 		for _, n := range f.nodes {
 			if len(n.Status().Digests) == 0 || n.Fit() != nil {
@@ -31,7 +31,7 @@ func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
 	})
 
 	f.commit(n3, func(*fsm.View) []fsm.Event { return []fsm.Event{noted{"differs", 1}} })
-	require.NoError(t, f.nodes["n2"].CompareTables(t.Context()))
+	f.eventually("n2 asks for a comparison", func() bool { return f.nodes["n2"].CompareTables(t.Context()) == nil })
 	f.eventually("n3 in quarantine", func() bool { return n3.Fit() != nil })
 	require.ErrorContains(t, n3.Fit(), "quarantined: its tables differ from the majority's at index")
 	f.eventually("another leads", func() bool { return f.nodes["n1"].Leads() || f.nodes["n2"].Leads() })
@@ -47,4 +47,19 @@ func TestTablesThatDifferArePutInQuarantine(t *testing.T) {
 	require.NoError(t, leader.Await(t.Context(), cluster.Linearizable, 0, 0))
 	_, err = leader.Transfer(t.Context(), "n3")
 	require.True(t, fault.Is(err, fault.Conflict), "leadership goes to no node in quarantine: %v", err)
+}
+
+// TestNodesThatStartTogetherShareAMark, so that each reads its state once.
+func TestNodesThatStartTogetherShareAMark(t *testing.T) {
+	f := alone(t)
+	n := f.nodes["n1"]
+	f.eventually("the version is agreed", func() bool { return n.Status().Agreed >= 2 })
+	first, err := n.MarkFor(t.Context(), n.Store().Applied())
+	require.NoError(t, err)
+	shared, err := n.MarkFor(t.Context(), first-1)
+	require.NoError(t, err)
+	require.Equal(t, first, shared, "it will apply that one")
+	next, err := n.MarkFor(t.Context(), first)
+	require.NoError(t, err)
+	require.Greater(t, next, first, "it has passed that one")
 }

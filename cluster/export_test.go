@@ -69,3 +69,8 @@ func (n *Node) Expire() error {
 
 // Renew makes new certificates.
 func (n *Node) Renew() error { return n.renew() }
+
+// MarkFor is what a node that has applied so much gets when it asks for a mark.
+func (n *Node) MarkFor(ctx context.Context, applied uint64) (uint64, error) {
+	return n.markFor(ctx, applied)
+}

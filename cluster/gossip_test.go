@@ -21,7 +21,7 @@ func TestTheGossipKeyRotates(t *testing.T) {
 	f.gossips(3, 1)
 	f.lead("n1")
 	rotate := func(n byte) (uint64, error) {
-		return f.nodes["n1"].RotateGossip(t.Context(), fsm.Request{ID: fsm.UID{n}, Tenant: fsm.RootTenant})
+		return f.nodes[f.leader()].RotateGossip(t.Context(), fsm.Request{ID: fsm.UID{n}, Tenant: fsm.RootTenant})
 	}
 	version, err := rotate(40)
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -28,7 +29,31 @@ func (n *Node) markDigests(ctx context.Context) error {
 }
 
 // mark is the question of n.marks.
-func (n *Node) mark(ctx context.Context) (uint64, error) { return n.appendMark(ctx, true) }
+func (n *Node) mark(ctx context.Context) (uint64, error) {
+	index, err := n.appendMark(ctx, true)
+	if err == nil {
+		n.marked.Store(&lastMark{index, uptime()})
+	}
+	return index, err
+}
+
+// lastMark is the latest mark that somebody waited for.
+type lastMark struct {
+	index uint64
+	at    time.Duration // uptime
+}
+
+const markShared = 10 * time.Second // for how long a mark is good for whoever has not applied it yet
+
+// markFor returns the index of a mark that a node will apply: nodes that start together share one, and compute one digest.
+func (n *Node) markFor(ctx context.Context, applied uint64) (uint64, error) {
+	if last := n.marked.Load(); last != nil && last.index > applied && uptime()-last.at < markShared {
+		if _, err := n.opened(); err == nil {
+			return last.index, nil
+		}
+	}
+	return n.marks.join(ctx)
+}
 
 // appendMark puts a mark into the log and returns its index; 0 while a member is of a version that would not understand it.
 func (n *Node) appendMark(_ context.Context, soon bool) (uint64, error) {
@@ -60,21 +85,30 @@ func (n *Node) appendAlone(term uint64, event fsm.Event) (uint64, error) {
 	return f.Index(), nil
 }
 
+type markRequest struct {
+	Applied uint64 `cbor:"1,keyasint"` // by who asks
+}
+
 type markReply struct {
 	Index uint64 `cbor:"1,keyasint"` // 0: the cluster's version knows no marks
 }
 
-func (n *Node) answerMark(ctx context.Context, _ string, _ []byte) (any, error) {
-	index, err := n.marks.join(ctx)
+func (n *Node) answerMark(ctx context.Context, _ string, body []byte) (any, error) {
+	var in markRequest
+	if err := fsm.Decode(body, &in); err != nil {
+		return nil, fault.New(fault.Invalid, "the request for a mark cannot be read").Because(err)
+	}
+	index, err := n.markFor(ctx, in.Applied)
 	return markReply{index}, err
 }
 
-// askMark has the leader put a mark into the log. known is false when the cluster's version has none.
-func (n *Node) askMark(ctx context.Context) (known bool, err error) {
+// askMark has the leader put a mark into the log, or takes the latest if applied says that it lies ahead. known is false when the cluster's
+// version has none.
+func (n *Node) askMark(ctx context.Context, applied uint64) (known bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTime)
 	defer cancel()
 	if n.raft.State() == raft.Leader {
-		index, err := n.marks.join(ctx)
+		index, err := n.markFor(ctx, applied)
 		return index > 0, err
 	}
 	ctx, release, leader := n.leads.under(ctx)
@@ -83,7 +117,7 @@ func (n *Node) askMark(ctx context.Context) (known bool, err error) {
 		return true, noLeader()
 	}
 	var r markReply
-	err = n.peers.get(leader).call(ctx, callMark, none{}, &r)
+	err = n.peers.get(leader).call(ctx, callMark, markRequest{applied}, &r)
 	if fault.Is(err, fault.Invalid) { // its binary is of a version that has none
 		return false, nil
 	}
@@ -92,14 +126,14 @@ func (n *Node) askMark(ctx context.Context) (known bool, err error) {
 
 // CompareTables has all nodes compare their tables now, in the background.
 func (n *Node) CompareTables(ctx context.Context) error {
-	_, err := n.askMark(ctx)
+	_, err := n.askMark(ctx, math.MaxUint64) // a mark of before the call would not do
 	return err
 }
 
 // proveTables asks for a comparison after the start: until it has been made, when the node was not stopped in order; once otherwise.
 func (n *Node) proveTables(ctx context.Context) error {
-	for wait := time.Second; ctx.Err() == nil; {
-		known, err := n.askMark(ctx)
+	for wait := 5 * time.Second; ctx.Err() == nil; {
+		known, err := n.askMark(ctx, n.store.Applied())
 		switch {
 		case err != nil:
 			pause(ctx, comparePause)

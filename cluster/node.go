@@ -79,9 +79,10 @@ type Node struct {
 	peers    *clients // for calls that must be quick
 	bulk     *clients // for forwarded requests
 	batcher  *batcher
-	confirms rounds // ConfirmTerm, while this node leads
-	index    rounds // read indexes for this node
-	marks    rounds // marks for the comparison of tables, while this node leads
+	confirms rounds                   // ConfirmTerm, while this node leads
+	index    rounds                   // read indexes for this node
+	marked   atomic.Pointer[lastMark] // nil for none
+	marks    rounds                   // marks for the comparison of tables, while this node leads
 	fresh    freshness
 	clock    clockCheck
 	lead     *leadership

@@ -27,6 +27,7 @@ const (
 	MaxAge      = 2 * time.Second
 	sessionWait = 500 * time.Millisecond
 	beat        = 500 * time.Millisecond // a node asks at least this often how far the cluster is
+	eager       = 20 * time.Millisecond  // and while its state is too old to serve, such as after a start: a leader may show any moment
 	indexTime   = 2 * time.Second
 )
 
@@ -161,18 +162,22 @@ func (n *Node) answerIndex(ctx context.Context, _ string, _ []byte) (any, error)
 
 // keepFresh measures the state's age twice a second, also when nobody reads.
 func (n *Node) keepFresh(ctx context.Context) error {
-	t := time.NewTicker(beat)
-	defer t.Stop()
-	for {
+	for ctx.Err() == nil {
+		began := uptime()
 		if err := n.reach(ctx); err != nil && ctx.Err() == nil && n.Age() < MaxAge {
 			n.log.Warn("no read index", "err", err)
 		}
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return nil
-		}
+		pause(ctx, untilAsked(n.Age(), uptime()-began))
 	}
+	return nil
+}
+
+// untilAsked is how long a node whose state is so old waits after a request for a read index that took so long.
+func untilAsked(age, took time.Duration) time.Duration {
+	if age > MaxAge {
+		return eager
+	}
+	return max(beat-took, eager)
 }
 
 func noLeader() error {

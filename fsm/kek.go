@@ -91,7 +91,7 @@ func (f *frame) underLiveKeys(tx *Tx, payloads []Sealed) (bool, error) {
 
 func (i Idle) holds(r Reader) (idle bool, err error) {
 	idle = true
-	err = scanKEK(r, i.KEK, func(digest [32]byte, _ []byte) (bool, error) {
+	err = scanKEK(r, i.KEK, [32]byte{}, func(digest [32]byte, _ []byte) (bool, error) {
 		for _, b := range i.But {
 			if b == digest {
 				return true, nil
@@ -131,9 +131,14 @@ type Held struct {
 	Binding *Binding
 }
 
-// HeldBy calls visit for the values that a key wraps until it returns false.
+// HeldBy calls visit for the values that a key wraps, in the order of their digests, until it returns false.
 func HeldBy(r Reader, id KEKID, visit func(Held) (bool, error)) error {
-	return scanKEK(r, id.Bytes(), func(digest [32]byte, binding []byte) (bool, error) {
+	return HeldAfter(r, id, [32]byte{}, visit)
+}
+
+// HeldAfter is HeldBy for the values whose digests come after one.
+func HeldAfter(r Reader, id KEKID, after [32]byte, visit func(Held) (bool, error)) error {
+	return scanKEK(r, id.Bytes(), after, func(digest [32]byte, binding []byte) (bool, error) {
 		h := Held{Sealed: Sealed{digest: digest}}
 		if len(binding) > 0 {
 			h.Binding = new(Binding)
@@ -145,10 +150,23 @@ func HeldBy(r Reader, id KEKID, visit func(Held) (bool, error)) error {
 	})
 }
 
-// scanKEK visits the index rows of a key.
-func scanKEK(r Reader, id []byte, visit func(digest [32]byte, binding []byte) (bool, error)) error {
+// CountHeld returns how many values a key wraps: it passes over their rows and reads none.
+func CountHeld(r Reader, id KEKID) (n uint64, err error) {
+	err = scanKEK(r, id.Bytes(), [32]byte{}, func([32]byte, []byte) (bool, error) {
+		n++
+		return true, nil
+	})
+	return n, err
+}
+
+// scanKEK visits the index rows of a key whose digests come after one.
+func scanKEK(r Reader, id []byte, after [32]byte, visit func(digest [32]byte, binding []byte) (bool, error)) error {
 	prefix := retiredKey(id)
-	return scan(r, append(prefix[:len(prefix):len(prefix)], 0), successor(prefix), false, func(k, v []byte) (bool, error) {
+	lower := prefix[:len(prefix):len(prefix)]
+	if after != ([32]byte{}) {
+		lower = append(lower, after[:]...)
+	}
+	return scan(r, append(lower, 0), successor(prefix), false, func(k, v []byte) (bool, error) {
 		if len(k) != retiredKeySize+32 {
 			return false, fault.New(fault.Corrupt, "a row of the index of keys has %d bytes", len(k))
 		}

@@ -114,3 +114,26 @@ func TestAnEntryOfAnOlderVersionBringsNoPlaces(t *testing.T) {
 	require.NoError(t, p.apply(e)[0].Err)
 	require.Nil(t, held(t, view(t, p.s), kekID(1))[0].Binding)
 }
+
+func TestARowOfTheIndexIsPassedOverWithItsDigest(t *testing.T) {
+	p := &script{t: t, s: open(t)}
+	for _, name := range []string{"a", "b", "c", "d"} {
+		require.NoError(t, p.apply(with(noted{name, under(t, kekID(1), name)}))[0].Err)
+	}
+	require.NoError(t, p.apply(with(noted{"e", under(t, kekID(2), "e")}))[0].Err)
+	v := view(t, p.s)
+	all := held(t, v, kekID(1))
+	require.Len(t, all, 4)
+	for i, from := range all {
+		var rest []fsm.Held
+		require.NoError(t, fsm.HeldAfter(v, kekID(1), from.Sealed.Digest(), func(h fsm.Held) (bool, error) {
+			rest = append(rest, h)
+			return true, nil
+		}))
+		require.Len(t, rest, 3-i)
+		require.Equal(t, append([]fsm.Held{}, all[i+1:]...), append([]fsm.Held{}, rest...))
+	}
+	n, err := fsm.CountHeld(v, kekID(1))
+	require.NoError(t, err)
+	require.EqualValues(t, 4, n)
+}

@@ -54,6 +54,7 @@ type Founded struct {
 	RootToken     Secret   `json:"root_token"`
 	Cluster       string   `json:"cluster"`
 	Node          string   `json:"node"`
+	AuditKey      string   `json:"audit_key"`      // fingerprint of the key that signs the audit's exports
 	CACertificate string   `json:"ca_certificate"` // PEM
 	Shares        []Secret `json:"shares"`         // each for one holder, if any were asked for
 }
@@ -90,6 +91,19 @@ func (l *Local) Unseal(ctx context.Context, share Secret, attempt string) (p Uns
 func (l *Local) Seal(ctx context.Context) (s LocalStatus, err error) {
 	err = l.Do(ctx, http.MethodPost, "/seal", nil, &s)
 	return s, err
+}
+
+// GenerateRoot makes a root token on the leader, with as many shares as open the cluster. It lives for ttl, an hour with 0.
+func (l *Local) GenerateRoot(ctx context.Context, shares []Secret, ttl time.Duration) (Secret, error) {
+	body := struct {
+		Shares []Text `json:"shares"`
+		TTL    string `json:"root_ttl,omitempty"`
+	}{quorumOf(shares).Quorum, span(ttl)}
+	var out struct {
+		RootToken Secret `json:"root_token"`
+	}
+	err := l.Do(ctx, http.MethodPost, "/generate-root", body, &out)
+	return out.RootToken, err
 }
 
 // RetrySeal lets an HSM seal log in again after its PIN was refused.

@@ -33,7 +33,11 @@ func (c *Client) Seal(ctx context.Context, node string) (sealed string, err erro
 	var out struct {
 		Node string `json:"node"`
 	}
-	err = c.do(ctx, request{method: http.MethodPost, path: api + "/sys/seal", body: body, kind: observes}, &out)
+	kind := reads // any node can do it, and twice is as good as once
+	if node == "" {
+		kind = observes
+	}
+	err = c.do(ctx, request{method: http.MethodPost, path: api + "/sys/seal", body: body, kind: kind}, &out)
 	return out.Node, err
 }
 
@@ -119,7 +123,7 @@ func (c *Client) RekeyShares(ctx context.Context, shares, threshold int, quorum 
 
 // VerifyShares tries whether shares would open the cluster, and changes nothing.
 func (c *Client) VerifyShares(ctx context.Context, shares []Secret) error {
-	return c.do(ctx, request{method: http.MethodPost, path: api + "/sys/shares/verify", body: quorumOf(shares), kind: observes}, nil)
+	return c.do(ctx, request{method: http.MethodPost, path: api + "/sys/shares/verify", body: quorumOf(shares)}, nil)
 }
 
 // RotateRoot begins a rotation of the root key, and with tenants of every tenant's.

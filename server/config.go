@@ -111,7 +111,7 @@ type AutopilotConfig struct {
 
 // AuditConfig bounds the node's journal of reads. Whole files of 64 MiB are removed, the oldest first, when either bound is passed.
 type AuditConfig struct {
-	Retention time.Duration `koanf:"retention"` // default 2160h, which are 90 days; 0 keeps everything that max_mib allows
+	Retention string        `koanf:"retention"` // a duration, default 2160h, which are 90 days; 0 keeps everything that max_mib allows
 	Max       int64         `koanf:"max_mib"`   // default 4096; 0: no bound
 	Sinks     []sink.Config `koanf:"sinks"`     // where it is carried on to
 }
@@ -127,7 +127,7 @@ func defaults() Config {
 	return Config{
 		API: Address{Listen: "127.0.0.1:8200"}, Cluster: ClusterConfig{Listen: "127.0.0.1:8201"}, Gossip: GossipConfig{Listen: "127.0.0.1:8301"},
 		Raft: RaftConfig{LogStore: "bolt"}, Disk: DiskConfig{Reserve: 512, Ballast: 256}, Log: LogConfig{Level: "info"},
-		Audit: AuditConfig{Retention: 90 * 24 * time.Hour, Max: 4096},
+		Audit: AuditConfig{Retention: "2160h", Max: 4096},
 	}
 }
 
@@ -159,7 +159,7 @@ func LoadConfig(path string) (Config, error) {
 
 // strictly refuses keys inside of lists that are not known: those outside have been looked at.
 func strictly(into *Config) koanf.UnmarshalConf {
-	return koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{ErrorUnused: true, WeaklyTypedInput: true, Result: into, TagName: "koanf"}}
+	return koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{DecodeHook: mapstructure.StringToTimeDurationHookFunc(), ErrorUnused: true, WeaklyTypedInput: true, Result: into, TagName: "koanf"}}
 }
 
 // environment maps TRSTCTL_API_LISTEN to api.listen by looking the key up: a name with '_' in it would be ambiguous otherwise.
@@ -225,8 +225,8 @@ func (c *Config) Validate() error {
 	if d := c.Autopilot.DeadAfter; d != 0 && d < leastDeadAfter {
 		bad("autopilot.dead_after", "%s is too short, a restart may take as long: at least %s, or 0 for never", d, leastDeadAfter)
 	}
-	if c.Audit.Retention < 0 {
-		bad("audit.retention", "is not negative")
+	if d, err := time.ParseDuration(c.Audit.Retention); err != nil || d < 0 {
+		bad("audit.retention", "%q is not a duration such as 2160h", c.Audit.Retention)
 	}
 	if c.Audit.Max != 0 && c.Audit.Max < 128 {
 		bad("audit.max_mib", "is 0 or at least 128: two files")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
@@ -35,8 +36,12 @@ func (m *member) found(ctx context.Context, f *cluster.Founding, rootTTL time.Du
 		},
 		func(v *fsm.View) ([]fsm.Event, error) { return f.Events(v, m.keys) },
 		func(v *fsm.View) (events []fsm.Event, err error) {
-			events, token, err = m.tokens.Found(rootTTL)
-			return events, err
+			if events, err = m.audit.Found(v); err != nil {
+				return nil, err
+			}
+			first, secret, err := m.tokens.Found(rootTTL)
+			token = secret
+			return append(events, first...), err
 		},
 	} {
 		if err := m.commitFirst(ctx, step); err != nil {
@@ -85,4 +90,18 @@ func (m *member) untilLeads(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// auditKey returns the fingerprint of the key that signs the audit's exports, "" while the cluster's version does not have one.
+func (m *member) auditKey() (string, error) {
+	v, err := m.cluster.Store().View()
+	if err != nil {
+		return "", err
+	}
+	defer v.Close()
+	k, found, err := audit.NewestKey(v)
+	if err != nil || !found {
+		return "", err
+	}
+	return k.Fingerprint(), nil
 }

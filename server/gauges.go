@@ -15,6 +15,7 @@ type gauges struct {
 	figures func() cluster.Figures
 	sealed  func() bool
 	ready   func() error
+	keys    func() keyFigures
 	peers   atomic.Pointer[peerCount]
 }
 
@@ -34,6 +35,7 @@ type reading struct {
 	cluster.Figures
 	sealed, ready bool
 	peers         *peerCount
+	keys          keyFigures
 }
 
 func gaugeOf(name, help string, get func(reading) (float64, bool)) gauge {
@@ -81,6 +83,13 @@ var allGauges = []gauge{
 		func(r reading) (float64, bool) { return float64(r.Deeds.Restarted), true }),
 	gaugeOf("watchdog_leaderships_handed_over", "Leaderships that this node has given up because a follower received nothing, since its start.",
 		func(r reading) (float64, bool) { return float64(r.Deeds.HandedOver), true }),
+	gaugeOf("rotation_values_remaining", "Values that are still under a key that is being rotated out.", func(r reading) (float64, bool) { return float64(r.keys.remaining), r.keys.known }),
+	gaugeOf("rotation_age_seconds", "How long ago the oldest rotation of a key that is under way began; 0 when there is none.",
+		func(r reading) (float64, bool) { return r.keys.age.Seconds(), r.keys.known }),
+	gaugeOf("seal_file_beside_others", "1 when a key file opens what an HSM or shares are to protect.", func(r reading) (float64, bool) {
+		v, _ := truth(r.keys.fileBeside)
+		return v, r.keys.known
+	}),
 	gaugeOf("failure_tolerance", "How many more of the voters that answer may fail before there is no majority; below 0 there is none.",
 		ofPeers(func(p peerCount) int { return p.tolerance })),
 }
@@ -105,7 +114,7 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (g *gauges) Collect(to chan<- prometheus.Metric) {
-	r := reading{g.figures(), g.sealed(), g.ready() == nil, g.peers.Load()}
+	r := reading{g.figures(), g.sealed(), g.ready() == nil, g.peers.Load(), g.keys()}
 	to <- prometheus.MustNewConstMetric(buildDesc, prometheus.GaugeValue, 1, r.Version)
 	for _, m := range allGauges {
 		if v, has := m.get(r); has {

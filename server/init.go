@@ -48,7 +48,7 @@ func (n *Node) clearIncomplete() error {
 
 // wipe removes what makes a directory a node's, durably.
 func wipe(dir string) error {
-	for _, name := range []string{"node.json", "tls", "raft", "tables", "snapshots", "journal"} {
+	for _, name := range []string{"node.json", "node.json.new", "tls", "raft", "tables", "snapshots", "journal"} {
 		if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 			return err
 		}
@@ -102,6 +102,7 @@ type foundReply struct {
 	shares  []seal.Share
 	cluster fsm.UID
 	ca      []byte
+	audit   string // fingerprint of the audit key
 	err     error
 }
 
@@ -126,6 +127,10 @@ func (n *Node) runFounder(ctx context.Context, req foundRequest) error {
 	ran := make(chan error, 1)
 	go func() { ran <- m.run(ctx) }()
 	token, shares, err := m.found(ctx, f, req.rootTTL, req.people)
+	var fingerprint string
+	if err == nil {
+		fingerprint, err = m.auditKey()
+	}
 	if err == nil {
 		err = n.mark(incomplete, answering) // from here on somebody may have the token
 	}
@@ -135,7 +140,7 @@ func (n *Node) runFounder(ctx context.Context, req foundRequest) error {
 		return fail(err)
 	}
 	n.publish(m)
-	req.reply <- foundReply{token: token, shares: shares, cluster: f.ID.Cluster, ca: f.ID.CA()}
+	req.reply <- foundReply{token: token, shares: shares, cluster: f.ID.Cluster, ca: f.ID.CA(), audit: fingerprint}
 	if err := n.settle(<-req.answered); err != nil {
 		m.stop(err)
 	}

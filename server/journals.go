@@ -30,7 +30,11 @@ type journals struct {
 }
 
 func openJournals(cfg Config, id *cluster.Identity, rules egress.Rules, m *metrics.Metrics, log *slog.Logger) (*journals, error) {
-	opt := journal.Options{Node: id.Node, Cluster: id.Cluster, Most: cfg.Audit.Max << 20, Keep: cfg.Audit.Retention, Log: log,
+	keep, err := time.ParseDuration(cfg.Audit.Retention)
+	if err != nil {
+		return nil, fmt.Errorf("audit.retention: %w", err)
+	}
+	opt := journal.Options{Node: id.Node, Cluster: id.Cluster, Most: cfg.Audit.Max << 20, Keep: keep, Log: log,
 		OnSync: func(took time.Duration) {
 			m.AddSample([]string{"audit", "journal_sync"}, float32(took.Seconds()*1000))
 		}}
@@ -44,6 +48,7 @@ func openJournals(cfg Config, id *cluster.Identity, rules egress.Rules, m *metri
 		return nil, errors.Join(err, reads.Close())
 	}
 	j := &journals{reads: reads, refused: refused, meters: m}
+	m.IncrCounter([]string{"audit", "journal_failures", "total"}, 0) // there from the start, so that an alert sees it rise
 	if j.sinks, err = openSinks(cfg, id.Node, rules, j, log); err != nil {
 		return nil, errors.Join(err, j.close())
 	}
@@ -54,7 +59,7 @@ func openSinks(cfg Config, node string, rules egress.Rules, j *journals, log *sl
 	for i, c := range cfg.Audit.Sinks {
 		s, err := sink.Open(c, sink.Options{Node: node, Dir: filepath.Join(cfg.Data, "journal", "sinks"), Journal: j.reads, Egress: rules, Log: log,
 			Failed: func(kind string) {
-				j.meters.IncrCounterWithLabels([]string{"audit", "sink_failures"}, 1, []metrics.Label{{Name: "sink", Value: kind}})
+				j.meters.IncrCounterWithLabels([]string{"audit", "sink_failures", "total"}, 1, []metrics.Label{{Name: "sink", Value: kind}})
 			}})
 		if err != nil {
 			return nil, fmt.Errorf("audit.sinks.%d: %w", i, err)
@@ -68,10 +73,10 @@ func openSinks(cfg Config, node string, rules egress.Rules, j *journals, log *sl
 func (j *journals) Append(records ...journal.Record) error {
 	err := j.reads.Append(records...)
 	if err != nil {
-		j.meters.IncrCounter([]string{"audit", "journal_failures"}, 1)
+		j.meters.IncrCounter([]string{"audit", "journal_failures", "total"}, 1)
 		return err
 	}
-	j.meters.IncrCounter([]string{"audit", "journal_records"}, float32(len(records)))
+	j.meters.IncrCounter([]string{"audit", "journal_records", "total"}, float32(len(records)))
 	return nil
 }
 
@@ -181,7 +186,8 @@ func (r remoteJournals) Page(ctx context.Context, node, part string, q journal.Q
 
 // Verify implements api.Journals.
 func (r remoteJournals) Verify(ctx context.Context, v *fsm.View) (reads, refused journal.Verified, err error) {
-	if reads, err = r.own.reads.Verify(ctx, anchorsOf(v, r.cluster.Identity().Node)); err != nil {
+	head, _ := r.own.reads.Head()
+	if reads, err = r.own.reads.Verify(ctx, anchorsOf(v, r.cluster.Identity().Node, head.Journal)); err != nil {
 		return reads, refused, err
 	}
 	refused, err = r.own.refused.Journal().Verify(ctx, func(func(journal.Head, error) bool) {}) // never anchored
@@ -189,9 +195,9 @@ func (r remoteJournals) Verify(ctx context.Context, v *fsm.View) (reads, refused
 }
 
 // anchorsOf are a node's heads in the event log, as the journal knows them.
-func anchorsOf(r fsm.Reader, node string) journal.Anchors {
+func anchorsOf(r fsm.Reader, node string, own fsm.UID) journal.Anchors {
 	return func(yield func(journal.Head, error) bool) {
-		for h, err := range audit.Anchors(r, node) {
+		for h, err := range audit.Anchors(r, node, own) {
 			if !yield(journal.Head{Journal: h.Journal, Seq: h.Seq, Hash: h.Hash}, err) {
 				return
 			}

@@ -49,6 +49,7 @@ func (n *Node) listenLocal() (*local, error) {
 	mux.HandleFunc("POST /unseal", n.localUnseal)
 	mux.HandleFunc("POST /seal", n.localSeal)
 	mux.HandleFunc("POST /seal/retry", n.localRetry)
+	mux.HandleFunc("POST /generate-root", n.localGenerateRoot)
 	mux.HandleFunc("POST /join", n.localJoin)
 	return &local{l, http.Server{Handler: mux, ReadTimeout: 10 * time.Second}}, nil
 }
@@ -135,6 +136,7 @@ func (n *Node) sendFounded(w http.ResponseWriter, r *http.Request, reply foundRe
 	b = strictjson.AppendString(b, reply.token)
 	b = strictjson.AppendString(append(b, `,"cluster":`...), reply.cluster.String())
 	b = strictjson.AppendString(append(b, `,"node":`...), n.cfg.Node)
+	b = strictjson.AppendString(append(b, `,"audit_key":`...), reply.audit)
 	b = append(strictjson.AppendString(append(b, `,"ca_certificate":`...), reply.ca), `,"shares":[`...)
 	for i := range reply.shares {
 		text := reply.shares[i].Text()

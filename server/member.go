@@ -99,7 +99,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places)
 	m.audit = audit.New(ledger, m.keys)
 	parts := adapter{m, cfg}
-	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready}
+	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
 	err := meters.registry.Register(m.gauges)
 	if err != nil {
 		return fmt.Errorf("make the metrics: %w", err)
@@ -112,7 +112,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}); err != nil {
 		return err
 	}
-	if m.backups, err = m.schedule(cfg, meters.metrics); err != nil {
+	if m.backups, err = m.schedule(cfg, meters); err != nil {
 		return err
 	}
 	return m.listenAPI(cfg, meters)
@@ -165,12 +165,11 @@ func (m *member) run(ctx context.Context) error {
 	start(func(ctx context.Context) error {
 		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run)
 	})
-	journaled := m.keepJournals()
-	defer journaled()
 	if m.backups != nil {
 		start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.backups.Run) })
-		start(m.backups.Report)
 	}
+	journaled := m.keepJournals()
+	defer journaled()
 	if m.metrics != nil {
 		start(m.metrics.run)
 	}

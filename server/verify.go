@@ -55,7 +55,11 @@ func verifyJournals(ctx context.Context, dir string) (lines []string, err error)
 		return nil, err
 	}
 	defer v.Close()
-	reads, err := journal.VerifyDir(ctx, filepath.Join(dir, "journal"), anchorsOf(v, id.Node))
+	name, err := journal.Name(filepath.Join(dir, "journal"))
+	if err != nil {
+		return nil, err
+	}
+	reads, err := journal.VerifyDir(ctx, filepath.Join(dir, "journal"), anchorsOf(v, id.Node, name))
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 
 func (a *app) operatorCommand() *cobra.Command {
 	return group("operator", "Run a cluster", a.operatorInit(), a.operatorJoin(), a.operatorKeygen(), a.operatorToken(), a.operatorMembers(), a.operatorAutopilot(), a.operatorRemove(),
-		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest(),
+		a.operatorUnseal(), a.operatorSeal(), a.operatorRotate(), a.operatorShares(), a.operatorGenerateRoot(), a.operatorTransfer(), a.operatorVerify(), a.operatorRebuild(), a.operatorDigest(),
 		a.operatorSnapshot(), a.operatorRecover())
 }
 
@@ -125,10 +125,11 @@ func (a *app) showFounded(f sdk.Founded) error {
 		RootToken     sdk.Text   `json:"root_token"`
 		Cluster       string     `json:"cluster"`
 		Node          string     `json:"node"`
+		AuditKey      string     `json:"audit_key"`
 		CACertificate string     `json:"ca_certificate"`
 		Shares        []sdk.Text `json:"shares,omitempty"`
-	}{sdk.Text(f.RootToken), f.Cluster, f.Node, f.CACertificate, textsOf(f.Shares)}
-	rows := fields("root token", string(f.RootToken), "cluster", f.Cluster, "node", f.Node)
+	}{sdk.Text(f.RootToken), f.Cluster, f.Node, f.AuditKey, f.CACertificate, textsOf(f.Shares)}
+	rows := fields("root token", string(f.RootToken), "cluster", f.Cluster, "node", f.Node, "audit key", f.AuditKey)
 	for i, s := range f.Shares {
 		rows = append(rows, []string{"share " + strconv.Itoa(i+1), string(s)})
 	}

@@ -19,7 +19,7 @@ func (a *app) operatorSeal() *cobra.Command {
 	var config, socket, node string
 	c := group("seal", "Seal a node; see and change the seals",
 		a.sealStatus("status", "Ask every seal on every node", false), a.sealStatus("test", "Ask every seal on every node, and fail if one does not answer", true),
-		a.sealAdd(), a.sealRemove(), a.sealCreateKey(), a.sealRetry())
+		a.sealMigrate(), a.sealCreateKey(), a.sealRetry())
 	c.Use, c.Args = "seal", cobra.NoArgs
 	c.Long = "Without a command: seal a node at once. Its keys are wiped from memory, and it stays sealed over a restart until `trstctl operator unseal`."
 	f := c.Flags()
@@ -109,33 +109,43 @@ func (a *app) quorumFlag(c *cobra.Command) func() ([]sdk.Secret, error) {
 	}
 }
 
-func (a *app) sealAdd() *cobra.Command {
-	c := &cobra.Command{Use: "add SEAL", Short: "Have a seal that an unsealed node has in its configuration wrap the root key too", Args: cobra.ExactArgs(1)}
+func (a *app) sealMigrate() *cobra.Command {
+	var add, remove string
+	c := &cobra.Command{Use: "migrate --add SEAL | --remove SEAL", Short: "Add a seal or remove one while the cluster serves", Args: cobra.NoArgs,
+		Long: "--add has a seal that an unsealed node has in its configuration wrap the root key too. --remove ends a seal: new keys, everything wrapped anew, what it\n" +
+			"wrapped destroyed. With both the one is added first, then the other removed. Where people hold shares, as many as open the cluster are needed."}
+	f := c.Flags()
+	f.StringVar(&add, "add", "", "the seal to add")
+	f.StringVar(&remove, "remove", "", "the seal to remove")
 	quorum := a.quorumFlag(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if add == "" && remove == "" {
+			return usagef("name a seal with --add or --remove: `trstctl operator seal status` lists them")
+		}
 		return a.withQuorum(c.Context(), quorum, func(ctx context.Context, client *sdk.Client, shares []sdk.Secret) error {
-			if err := client.AddSeal(ctx, args[0], shares); err != nil {
-				return err
-			}
-			return a.done("added", args[0])
+			return a.migrate(ctx, client, shares, add, remove)
 		})
 	}
 	return c
 }
 
-func (a *app) sealRemove() *cobra.Command {
-	c := &cobra.Command{Use: "remove SEAL", Short: "End a seal: new keys, everything wrapped anew, what it wrapped destroyed", Args: cobra.ExactArgs(1)}
-	quorum := a.quorumFlag(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		return a.withQuorum(c.Context(), quorum, func(ctx context.Context, client *sdk.Client, shares []sdk.Secret) error {
-			r, err := client.RemoveSeal(ctx, args[0], shares)
-			if err != nil {
-				return err
-			}
-			return a.showRotations([]sdk.Rotation{r})
-		})
+func (a *app) migrate(ctx context.Context, client *sdk.Client, shares []sdk.Secret, add, remove string) error {
+	if add != "" {
+		if err := client.AddSeal(ctx, add, shares); err != nil {
+			return err
+		}
+		if remove == "" {
+			return a.done("added", add)
+		}
 	}
-	return c
+	r, err := client.RemoveSeal(ctx, remove, shares)
+	if err != nil && add != "" {
+		return fmt.Errorf("seal %s was added, %s was not removed: %w", add, remove, err)
+	}
+	if err != nil {
+		return err
+	}
+	return a.showRotations([]sdk.Rotation{r})
 }
 
 func (a *app) withQuorum(ctx context.Context, quorum func() ([]sdk.Secret, error), do func(context.Context, *sdk.Client, []sdk.Secret) error) error {
@@ -271,7 +281,7 @@ func (a *app) rotate(ctx context.Context, wait bool, begin func(context.Context,
 
 // awaitRotation asks every second until it has ended; a rotation goes on also when nobody waits for it.
 func (a *app) awaitRotation(ctx context.Context, client *sdk.Client, r sdk.Rotation) (sdk.Rotation, error) {
-	for r.EndedAt.Unix() <= 0 { // none
+	for r.EndedAt.Unix() <= 0 { // none; an older server sends 1970
 		fmt.Fprintf(a.err, "%s: %d values left%s\n", r.Key, r.Remaining, because(r.WaitsFor))
 		select {
 		case <-time.After(time.Second):
@@ -372,6 +382,42 @@ func (a *app) showShares(fresh []sdk.Secret, r sdk.Rotation) error {
 		defer clear(s)
 	}
 	return a.show(view{json: plain, rows: rows})
+}
+
+func (a *app) operatorGenerateRoot() *cobra.Command {
+	var config, socket string
+	var ttl time.Duration
+	c := &cobra.Command{Use: "generate-root -c FILE | --socket PATH", Short: "Make a root token with shares alone, one a line on stdin: when every other is lost", Args: cobra.NoArgs,
+		Long: "Make a root token on the leader's machine, with as many shares as open the cluster. It lives an hour unless --root-ttl says otherwise."}
+	c.Flags().StringVarP(&config, "config", "c", "", "the leader's configuration file")
+	c.Flags().StringVar(&socket, "socket", "", "the leader's socket, <data>/trstctl.sock")
+	c.Flags().DurationVar(&ttl, "root-ttl", 0, "how long the token lives")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		path, err := socketOf(config, socket, a.env)
+		if err != nil {
+			return err
+		}
+		local, err := sdk.NewLocal(path)
+		if err != nil {
+			return usagef("%v", err)
+		}
+		shares, err := readShares(a)
+		if err != nil {
+			return err
+		}
+		ctx, cancel := a.call(c.Context())
+		defer cancel()
+		token, err := local.GenerateRoot(ctx, shares, ttl)
+		if err != nil {
+			return err
+		}
+		defer clear(token)
+		plain := struct {
+			RootToken sdk.Text `json:"root_token"`
+		}{sdk.Text(token)}
+		return a.show(view{json: plain, raw: token, rows: fields("root token", string(token))})
+	}
+	return c
 }
 
 func textsOf(secrets []sdk.Secret) []sdk.Text {

@@ -61,7 +61,7 @@ func (a *app) saveSnapshot(ctx context.Context, client *sdk.Client, path string)
 			err = errors.Join(err, os.Remove(part))
 		}
 	}()
-	meter := &progress{to: f, err: a.err, live: terminal(a.err), start: time.Now()}
+	meter := &progress{to: f, err: a.err, live: terminal(a.err), start: time.Now(), said: time.Now()}
 	if _, err = client.Snapshot(ctx, meter); err != nil {
 		return s, err
 	}

@@ -30,6 +30,11 @@ func (a *app) statusCommand() *cobra.Command {
 				return err
 			}
 			for _, s := range all {
+				if s.Status != nil && s.SealedReason != "" && (a.output == "" || a.output == "table") {
+					fmt.Fprintf(a.err, "%s is sealed: %s\n", s.Node, clean(s.SealedReason))
+				}
+			}
+			for _, s := range all {
 				if s.Reachable {
 					return nil
 				}

@@ -135,7 +135,7 @@ func (r *rig) view() *fsm.View {
 }
 
 func (r *rig) anchored(node string) (out []Head) {
-	for h, err := range Anchors(r.view(), node) {
+	for h, err := range Anchors(r.view(), node, fsm.UID{1}) {
 		require.NoError(r.t, err)
 		out = append(out, h)
 	}
@@ -240,4 +240,17 @@ func TestExportsAreSignedWithASealedKeyThatIsMadeOnce(t *testing.T) {
 	r.keys.Close()
 	_, _, err = r.e.Sign(v, []byte("text"))
 	require.Equal(t, fault.Sealed, fault.KindOf(err))
+}
+
+func TestAfterARestoreAnotherNodeMayHaveTheId(t *testing.T) {
+	r := newRig(t)
+	lost := Head{Node: "n1", Journal: fsm.UID{2}, Seq: 9}
+	r.propose(Anchored{[]Head{lost, head("n2", 3)}})
+	require.Equal(t, []Head{lost}, r.anchored("n1"), "a journal that is gone is missed")
+	restored, err := r.view().Restore(0, "n1", "restore", 0)
+	require.NoError(t, err)
+	r.propose(restored)
+	r.propose(Anchored{[]Head{head("n1", 1), head("n2", 4)}})
+	require.Equal(t, []Head{head("n1", 1)}, r.anchored("n1"))
+	require.Equal(t, []Head{head("n2", 3), head("n2", 4)}, r.anchored("n2"), "what a node still has is held against all of it")
 }

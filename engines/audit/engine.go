@@ -69,16 +69,26 @@ func (e *Engine) decideKey(v *fsm.View, entry *fsm.Entry) error {
 	if err != nil {
 		return err
 	}
+	made, err := e.Found(v)
+	entry.Guard(g)
+	entry.Add(made...)
+	return err
+}
+
+// Found makes the key of a new cluster, none while the cluster's version does not have it.
+func (e *Engine) Found(v *fsm.View) ([]fsm.Event, error) {
+	if v.Version() < since {
+		return nil, nil
+	}
 	seed := make([]byte, ed25519.SeedSize)
 	defer clear(seed)
 	rand.Read(seed)
 	private := ed25519.NewKeyFromSeed(seed)
 	defer clear(private)
 	made := KeyMade{Version: 1, Public: append([]byte(nil), private.Public().(ed25519.PublicKey)...)}
+	var err error
 	if made.Private, err = e.keys.Seal(v, binding(made.Version), seed); err != nil {
-		return fmt.Errorf("seal the audit key: %w", err)
+		return nil, fmt.Errorf("seal the audit key: %w", err)
 	}
-	entry.Guard(g)
-	entry.Add(made)
-	return nil
+	return []fsm.Event{made}, nil
 }

@@ -44,27 +44,52 @@ func Newest(r fsm.Reader) (map[string]Anchor, error) {
 	return out, err
 }
 
-// Anchors walks the event log and returns the heads of one node's journals in its order.
-func Anchors(r fsm.Reader, node string) iter.Seq2[Head, error] {
+// Anchors walks the event log and returns the heads of one node's journals in its order. A cluster that was restored from a backup may have a new
+// node under an old one's id: of what was anchored before, only the heads of the journal that the node has now, own, are its.
+func Anchors(r fsm.Reader, node string, own fsm.UID) iter.Seq2[Head, error] {
 	return func(yield func(Head, error) bool) {
-		err := fsm.History(r, 0, false, func(rec fsm.Record) (bool, error) {
-			for _, e := range rec.Events {
-				heads, err := HeadsOf(e)
-				if err != nil {
-					return false, err
-				}
-				for _, h := range heads {
-					if h.Node == node && !yield(h, nil) {
-						return false, errStop
+		restored, err := lastRestored(r)
+		if err == nil {
+			err = fsm.History(r, 0, false, func(rec fsm.Record) (bool, error) {
+				for _, e := range rec.Events {
+					heads, err := HeadsOf(e)
+					if err != nil {
+						return false, err
+					}
+					for _, h := range heads {
+						if h.Node == node && (rec.Seq > restored || h.Journal == own) && !yield(h, nil) {
+							return false, errStop
+						}
 					}
 				}
-			}
-			return true, nil
-		})
+				return true, nil
+			})
+		}
 		if err != nil && !errors.Is(err, errStop) {
 			yield(Head{}, err)
 		}
 	}
+}
+
+// lastRestored returns the sequence of the record that began this history of the cluster, 0 in the first.
+func lastRestored(r fsm.Reader) (seq uint64, err error) {
+	if fsm.Epoch(r) == fsm.FirstEpoch {
+		return 0, nil
+	}
+	err = fsm.History(r, 0, true, func(rec fsm.Record) (bool, error) {
+		for _, e := range rec.Events {
+			if Restores(e) {
+				seq = rec.Seq
+			}
+		}
+		return seq == 0, nil
+	})
+	return seq, err
+}
+
+// Restores reports whether an event begins another history of the cluster.
+func Restores(e fsm.PastEvent) bool {
+	return e.Type == (fsm.Restored{}).EventType() && e.Tenant == fsm.RootTenant
 }
 
 var errStop = errors.New("enough")

@@ -46,7 +46,6 @@ type Plan struct {
 	Events  func() *fsm.Registry                     // of a state that a drill loads
 	Present func(context.Context) (*fsm.View, error) // a view that covers everything acknowledged before the call
 	Proof   func(*fsm.View) error                    // opens something sealed in a state that a drill has loaded
-	Gauge   func(name string, value float64)
 	Log     *slog.Logger
 }
 
@@ -56,13 +55,12 @@ type Plan struct {
 //   - A crash between any two steps leaves a backup that the state does not know: retention counts it by its name, as any other.
 type Schedule struct{ Plan }
 
-// NewSchedule binds a schedule. Run is for the leader, Report for every node.
+// NewSchedule binds a schedule, which runs on the leader.
 func NewSchedule(p Plan) *Schedule { return &Schedule{p} }
 
 const (
 	scheduleRetry = time.Minute
 	scheduleSoon  = 2 * time.Second
-	reportEvery   = 15 * time.Second
 	maxReason     = 500
 )
 
@@ -260,40 +258,27 @@ func (s *Schedule) commit(ctx context.Context, e fsm.Event) error {
 	return err
 }
 
-// Report shows how the backups are, on every node, from what its state says.
-func (s *Schedule) Report(ctx context.Context) error {
-	for ctx.Err() == nil {
-		if all, err := s.known(); err == nil {
-			s.report(all, fsm.At(time.Now()))
-		}
-		pause(ctx, reportEvery)
-	}
-	return nil
+// Summary is how scheduled backups are.
+type Summary struct {
+	Kept  int
+	Good  Kept // youngest that has passed its drill
+	Last  Kept // youngest
+	Tried Kept // whose drill was the last
 }
 
-func (s *Schedule) report(all []Kept, now fsm.Time) {
-	var good, last, tried Kept
+// Summarize looks through what All returns. What there is none of stays zero.
+func Summarize(all []Kept) Summary {
+	out := Summary{Kept: len(all)}
 	for _, k := range all {
-		if k.Good && k.At > good.At {
-			good = k
+		if k.Good && k.At > out.Good.At {
+			out.Good = k
 		}
-		if k.At > last.At {
-			last = k
+		if k.At > out.Last.At {
+			out.Last = k
 		}
-		if k.Drilled > tried.Drilled {
-			tried = k
+		if k.Drilled > out.Tried.Drilled {
+			out.Tried = k
 		}
 	}
-	s.Gauge("backup.kept", float64(len(all)))
-	if good.At > 0 {
-		s.Gauge("backup.last_good_age_seconds", now.Sub(good.At).Seconds())
-	}
-	if last.At > 0 {
-		s.Gauge("backup.last_duration_seconds", float64(last.Taken.Millis)/1000)
-		s.Gauge("backup.last_bytes", float64(last.Taken.Bytes))
-	}
-	if tried.Drilled > 0 {
-		s.Gauge("backup.drill_duration_seconds", float64(tried.Millis)/1000)
-		s.Gauge("backup.last_drill_ok", map[bool]float64{true: 1}[tried.Good])
-	}
+	return out
 }

@@ -37,7 +37,7 @@ func scheduled(t *testing.T, target Target, keep int) (*rig, *Schedule) {
 	r := newRig(t, 3)
 	r.apply(fsm.RootTenant, versioned{})
 	s := NewSchedule(Plan{Cluster: cluster, Node: "n1", Every: time.Hour, Keep: keep, Scratch: t.TempDir(), Target: target, Keys: r.keys, Ledger: fsm.NewLedger(r.store, solo{r.store}),
-		Events: registry, Present: func(context.Context) (*fsm.View, error) { return r.store.View() }, Gauge: func(string, float64) {}, Log: slog.New(slog.DiscardHandler),
+		Events: registry, Present: func(context.Context) (*fsm.View, error) { return r.store.View() }, Log: slog.New(slog.DiscardHandler),
 		Proof: func(v *fsm.View) error {
 			row, _, err := notes.Get(v, fsm.K("n0001"))
 			if err != nil {
@@ -117,8 +117,6 @@ func (d *rotten) Put(ctx context.Context, name string, write func(io.Writer) err
 func TestABackupThatWouldNotHelpIsFoundAndNeverDisplacesAGoodOne(t *testing.T) {
 	dir := &rotten{Dir: Dir(t.TempDir())}
 	r, s := scheduled(t, dir, 2)
-	gauges := map[string]float64{}
-	s.Gauge = func(name string, v float64) { gauges[name] = v }
 	r.again(t, s)
 	good := s.all(t)[0].Taken.Name
 	dir.on = true
@@ -133,15 +131,12 @@ func TestABackupThatWouldNotHelpIsFoundAndNeverDisplacesAGoodOne(t *testing.T) {
 		require.False(t, k.Good)
 		require.Contains(t, k.Reason, "the backup is damaged")
 	}
-	s.report(all, all[0].At.Add(time.Hour))
-	require.Equal(t, 3600.0, gauges["backup.last_good_age_seconds"])
-	require.Zero(t, gauges["backup.last_drill_ok"])
+	sum := Summarize(all)
+	require.Equal(t, Summary{Kept: 3, Good: all[0], Last: all[2], Tried: all[2]}, sum)
 	dir.on = false
 	r.again(t, s)
 	all = s.all(t)
-	s.report(all, all[len(all)-1].At.Add(time.Minute))
-	require.Equal(t, 60.0, gauges["backup.last_good_age_seconds"])
-	require.Equal(t, 1.0, gauges["backup.last_drill_ok"])
+	require.Equal(t, all[len(all)-1], Summarize(all).Good)
 	require.NoFileExists(t, filepath.Join(string(dir.Dir), good), "there is a younger good one")
 }
 

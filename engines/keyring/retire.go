@@ -81,7 +81,8 @@ func (k *Keyring) find(name string) seal.Seal {
 	return nil
 }
 
-// wrapMissing has seals wrap the root keys that they have not, newest first: on this node, or on a member that has them.
+// wrapMissing has seals wrap the root keys that they have not, newest first: on this node, or on a member that has them. It comes behind
+// the values that are to be wrapped anew: a seal that is away may take seconds to say nothing.
 func (r *Rotator) wrapMissing(ctx context.Context, v *fsm.View) (bool, error) {
 	all, err := allRoots(v)
 	if err != nil {

@@ -84,7 +84,7 @@ func (k *Keyring) decideRoot(ctx context.Context, v *fsm.View, e *fsm.Entry, ten
 	}
 	m := voucher(old, root, row)
 	row.MAC = m[:]
-	values, err := count(v, fsm.KEKID{Version: before.Version})
+	values, err := fsm.CountHeld(v, fsm.KEKID{Version: before.Version})
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (k *Keyring) decideTenant(v *fsm.View, e *fsm.Entry, tenant fsm.UID) error 
 	if err != nil {
 		return err
 	}
-	values, err := count(v, fsm.KEKID{Scope: tenant, Version: row.KEK})
+	values, err := fsm.CountHeld(v, fsm.KEKID{Scope: tenant, Version: row.KEK})
 	if err != nil {
 		return err
 	}
@@ -174,14 +174,6 @@ func rootIdle(v *fsm.View) error {
 		return nil
 	}
 	return busy
-}
-
-func count(r fsm.Reader, id fsm.KEKID) (n uint64, err error) {
-	err = fsm.HeldBy(r, id, func(fsm.Held) (bool, error) {
-		n++
-		return true, nil
-	})
-	return n, err
 }
 
 // sealChange is a change of the cluster's seals that goes with a new root KEK.

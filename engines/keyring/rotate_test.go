@@ -1,9 +1,11 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +68,7 @@ func (l solo) Propose(_ context.Context, e *fsm.Entry) (fsm.Receipt, error) {
 type members struct {
 	r     *rig
 	all   map[string]*Keyring
-	wraps int // that were asked for
+	wraps int // questions for a wrap
 }
 
 func (m *members) MemberIDs() (out []string, err error) {
@@ -161,12 +163,14 @@ func (r *rotation) work() {
 	r.t.Fatal("the worker finds no end")
 }
 
-func (r *rotation) last() Rotation {
+func (r *rotation) rotations() []Rotation {
 	all, err := Rotations(r.view())
 	require.NoError(r.t, err)
 	require.NotEmpty(r.t, all)
-	return all[0]
+	return all
 }
+
+func (r *rotation) last() Rotation { return r.rotations()[0] }
 
 func TestATenantsKeyRotatesUnderItsReaders(t *testing.T) {
 	r := newRotation(t)
@@ -208,6 +212,57 @@ func TestATenantsKeyRotatesUnderItsReaders(t *testing.T) {
 	require.ErrorIs(t, err, fsm.ErrStale, "what was sealed under it meanwhile is sealed again")
 	_, err = r.keys.MAC(r.view(), acme, "test")
 	require.NoError(t, err)
+}
+
+func TestABatchBeginsWhereTheLastOneEnded(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	for i := range 600 {
+		r.keep(acme, fmt.Sprintf("v%d", i))
+	}
+	before := r.view()
+	_, err := r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.NoError(t, err)
+	_, err = r.rot.pass(t.Context())
+	require.NoError(t, err)
+	old := fsm.KEKID{Scope: acme, Version: 1}
+	done := r.rot.done[old]
+	visited := func() (out [][32]byte) {
+		require.NoError(t, r.rot.held(r.view(), old, func(h fsm.Held) (bool, error) {
+			out = append(out, h.Sealed.Digest())
+			return true, nil
+		}))
+		return out
+	}
+	rest := visited()
+	require.Len(t, rest, 601-batchValues)
+	require.Positive(t, bytes.Compare(rest[0][:], done[:]))
+	late := r.sealedBefore(before, done)
+	_, err = solo{r.rig}.Propose(t.Context(), withEvent(acme, kept{"v699", late}))
+	require.NoError(t, err, "the old key is there still")
+	again := visited()
+	require.True(t, slices.Equal(rest[:300], again[:300]))
+	require.True(t, slices.Contains(again, late.Digest()), "what came behind is not left behind")
+	slices.SortFunc(again, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+	require.Len(t, slices.Compact(again), len(rest)+1, "and nothing comes twice")
+	r.work()
+	require.Zero(t, r.last().Remaining)
+	require.NotZero(t, r.last().Ended)
+	require.Empty(t, r.rot.done)
+	r.readable(r.keys, acme, "v0", "v599", "v699")
+}
+
+// sealedBefore seals the value of v699, as an older state has it, until its digest comes before one.
+func (r *rotation) sealedBefore(v *fsm.View, digest [32]byte) fsm.Sealed {
+	for range 1000 {
+		s, err := r.keys.Seal(v, valueBinding(acme, "v699"), []byte("value of v699"))
+		require.NoError(r.t, err)
+		if d := s.Digest(); bytes.Compare(d[:], digest[:]) < 0 {
+			return s
+		}
+	}
+	r.t.Fatal("no digest comes before the one given")
+	return fsm.Sealed{}
 }
 
 func withEvent(tenant fsm.UID, ev fsm.Event) *fsm.Entry {

@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -29,11 +30,14 @@ type Rotator struct {
 	peers  Peers
 	places []Places
 	log    *slog.Logger
+
+	// Run's.
+	done map[fsm.KEKID][32]byte // the last value of each key that was wrapped anew
 }
 
 // NewRotator binds a keyring to the log.
 func NewRotator(k *Keyring, l *fsm.Ledger, p Peers, log *slog.Logger, places ...Places) *Rotator {
-	return &Rotator{k, l, p, append(places, ownPlaces), log}
+	return &Rotator{k, l, p, append(places, ownPlaces), log, map[fsm.KEKID][32]byte{}}
 }
 
 // Root begins a rotation of the root KEK, and of every tenant's with tenants. fault.Conflict: one is under way.
@@ -102,7 +106,7 @@ func progress(v *fsm.View, scope fsm.UID, row rotationRow) (Rotation, error) {
 		return out, nil
 	}
 	var err error
-	if out.Remaining, err = count(v, fsm.KEKID{Scope: scope, Version: row.Began.From}); err != nil {
+	if out.Remaining, err = fsm.CountHeld(v, fsm.KEKID{Scope: scope, Version: row.Began.From}); err != nil {
 		return out, err
 	}
 	if out.Root {
@@ -259,11 +263,30 @@ func (r *Rotator) hasMore(v *fsm.View, id fsm.KEKID) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	err = fsm.HeldBy(v, id, func(h fsm.Held) (bool, error) {
+	err = r.held(v, id, func(h fsm.Held) (bool, error) {
 		more = !stays[h.Sealed.Digest()]
 		return !more, nil
 	})
 	return more, err
+}
+
+// held visits the values that a key wraps, those after the last batch first: a scan passes over rows that are gone as long as the store keeps
+// their tombstones, so that one from the start would take longer with every batch.
+func (r *Rotator) held(v *fsm.View, id fsm.KEKID, visit func(fsm.Held) (bool, error)) error {
+	done, more := r.done[id], true
+	err := fsm.HeldAfter(v, id, done, func(h fsm.Held) (_ bool, err error) {
+		more, err = visit(h)
+		return more, err
+	})
+	if err != nil || !more || done == ([32]byte{}) {
+		return err
+	}
+	return fsm.HeldBy(v, id, func(h fsm.Held) (bool, error) {
+		if d := h.Sealed.Digest(); bytes.Compare(d[:], done[:]) > 0 {
+			return false, nil
+		}
+		return visit(h)
+	})
 }
 
 // staying is what goes with a root key when it is retired: its canary, and the bridge to the next one.
@@ -288,7 +311,18 @@ func (r *Rotator) rewrapOne(ctx context.Context, v *fsm.View) (bool, error) {
 		return false, err
 	}
 	began := time.Now()
-	err = r.commit(ctx, func(v *fsm.View, e *fsm.Entry) error { return r.decideBatch(v, e, from, to) })
+	var batch []fsm.Rewrap
+	err = r.commit(ctx, func(v *fsm.View, e *fsm.Entry) error {
+		err := r.decideBatch(v, e, from, to)
+		batch = e.Rewraps
+		return err
+	})
+	switch {
+	case err == nil && len(batch) > 0:
+		r.done[from] = batch[len(batch)-1].Digest
+	case err == nil:
+		delete(r.done, from)
+	}
 	sleep(ctx, min(time.Since(began), 100*time.Millisecond)) // half of the time is everybody else's
 	return err == nil, err
 }
@@ -300,7 +334,7 @@ func (r *Rotator) decideBatch(v *fsm.View, e *fsm.Entry, from, to fsm.KEKID) err
 		return err
 	}
 	unplaced := false
-	err = fsm.HeldBy(v, from, func(h fsm.Held) (bool, error) {
+	err = r.held(v, from, func(h fsm.Held) (bool, error) {
 		if b.stays[h.Sealed.Digest()] {
 			return true, nil
 		}

@@ -25,17 +25,23 @@ type SoftHSM struct {
 var softHSMModules = []string{"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so",
 	"/usr/lib64/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"}
 
+// SoftHSMModule finds the library.
+func SoftHSMModule() (string, error) {
+	for _, m := range softHSMModules {
+		if _, err := os.Stat(m); err == nil {
+			return m, nil
+		}
+	}
+	return "", fault.New(fault.Invalid, "SoftHSM is not installed: on Debian `apt-get install softhsm2`")
+}
+
 // MakeSoftHSM makes a token with this label in dir, with random PINs in files that only this user can read; a token that it made earlier is taken
 // again. executable is the trstctl whose child loads the library.
 func MakeSoftHSM(ctx context.Context, executable, dir, label string) (SoftHSM, error) {
 	s := SoftHSM{Conf: filepath.Join(dir, "softhsm2.conf"), Label: label, PINFile: filepath.Join(dir, label+".pin")}
-	for _, m := range softHSMModules {
-		if _, err := os.Stat(m); err == nil && s.Module == "" {
-			s.Module = m
-		}
-	}
-	if s.Module == "" {
-		return s, fault.New(fault.Invalid, "SoftHSM is not installed: on Debian `apt-get install softhsm2`")
+	var err error
+	if s.Module, err = SoftHSMModule(); err != nil {
+		return s, err
 	}
 	if _, err := os.Stat(s.PINFile); err == nil || !errors.Is(err, fs.ErrNotExist) {
 		return s, err // the PIN is given its name last, when the token is whole

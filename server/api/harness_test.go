@@ -181,7 +181,7 @@ func (s snapshots) Snapshot(ctx context.Context, v *fsm.View) (Snapshot, error) 
 
 // bench is a node of one with its API.
 type bench struct {
-	t       *testing.T
+	t       testing.TB
 	api     *API
 	cluster *fakeCluster
 	store   *fsm.Store
@@ -196,7 +196,7 @@ type bench struct {
 }
 
 // newBench founds a cluster of one.
-func newBench(t *testing.T, change ...func(*Options)) *bench {
+func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
 	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register,
 		func(r *fsm.Registry) {
@@ -272,7 +272,7 @@ func (b *bench) found(log *oneLog, tenants *tenant.Engine, tokens *auth.Engine) 
 
 // answer is what came back.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte

@@ -26,7 +26,7 @@ type fakeJournals struct {
 	down map[string]error
 }
 
-func newFakeJournals(t *testing.T) *fakeJournals {
+func newFakeJournals(t testing.TB) *fakeJournals {
 	f := &fakeJournals{nodes: map[string]*journal.Journal{}, down: map[string]error{}}
 	dir := t.TempDir()
 	for _, n := range []string{"n1", "n2", "n3"} {

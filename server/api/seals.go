@@ -168,7 +168,7 @@ type rotationAnswer struct {
 	Values    uint64   `json:"values" doc:"that were to be wrapped anew when it began"`
 	Remaining uint64   `json:"remaining"`
 	Began     fsm.Time `json:"began_at"`
-	Ended     fsm.Time `json:"ended_at"`
+	Ended     fsm.Time `json:"ended_at,omitempty" doc:"not there while it is under way"`
 	Waits     string   `json:"waits_for,omitempty"`
 }
 

@@ -39,6 +39,9 @@ func sendSnapshot(c *call) (any, error) {
 		return nil, err
 	}
 	defer made.Close()
+	if err := c.record(nil); err != nil { // on record before the first byte leaves
+		return nil, err
+	}
 	h := c.w.Header()
 	h["Content-Type"], h[indexHeader] = binaryType, []string{formatIndex(c.epoch, c.index)}
 	c.status, c.streams = http.StatusOK, true

@@ -34,6 +34,18 @@ func TestASnapshotIsACompleteBackupOfTheState(t *testing.T) {
 	b.get("/sys/snapshot", b.tenant("acme")).refused(fault.NotFound, "")
 }
 
+// TestASnapshotIsOnRecordBeforeItLeaves: it holds everything, so nobody gets a byte of one that is not.
+func TestASnapshotIsOnRecordBeforeItLeaves(t *testing.T) {
+	b := newBench(t)
+	b.journals.fail(fault.New(fault.NoSpace, "the journal cannot be written"))
+	got := b.get("/sys/snapshot", b.root).refused(fault.NoSpace, "")
+	require.NotContains(t, string(got.body), "trstbak")
+	b.journals.fail(nil)
+	b.get("/sys/snapshot", b.root).is(200)
+	items := b.get("/audit/events?source=reads&type=sys.snapshot", b.root).is(200).reply()["items"].([]any)
+	require.Len(t, items, 1)
+}
+
 // TestASnapshotThatCannotGoOnIsCutOff: a caller must not take a part for the whole.
 func TestASnapshotThatCannotGoOnIsCutOff(t *testing.T) {
 	b := newBench(t, func(o *Options) { o.Snapshots = breaking{} })

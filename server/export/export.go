@@ -65,6 +65,12 @@ type Head struct {
 	Key     []byte `json:"key,omitempty"`
 }
 
+// lastLine has one form only: nothing can be added to it, either.
+type lastLine struct {
+	Head      json.RawMessage `json:"head"`
+	Signature []byte          `json:"signature,omitempty"`
+}
+
 // signed puts the text of a head into a context of its own, so that the key's signature on anything else is none on an export.
 func signed(head []byte) []byte { return append([]byte("trstctl audit export v1\n"), head...) }
 
@@ -127,10 +133,7 @@ func (w *Writer) Close(key []byte, sign func(message []byte) ([]byte, error)) er
 	if err != nil {
 		return err
 	}
-	last := struct {
-		Head      json.RawMessage `json:"head"`
-		Signature []byte          `json:"signature,omitempty"`
-	}{Head: head}
+	last := lastLine{Head: head}
 	if key != nil {
 		if last.Signature, err = sign(signed(head)); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/fsm"
@@ -44,9 +45,9 @@ type Result struct {
 // Verify reads an export to its end and recomputes everything in it. key is the fingerprint that must have signed it; "" takes any, which proves
 // only that nobody changed it who did not sign it anew. What is wrong is fault.Corrupt, with the line.
 func Verify(r io.Reader, key string) (Result, error) {
-	v := verifier{sum: sha256.New(), anchors: map[string][]audit.Head{}}
+	v := verifier{sum: sha256.New(), anchors: map[string][]audit.Head{}, before: map[string]int{}}
 	v.Sources, v.Missing = []Source{}, []Missing{}
-	in := bufio.NewReaderSize(r, 1<<20)
+	in := bufio.NewReaderSize(r, 64<<10)
 	for !v.closed {
 		b, err := readLine(in)
 		v.number++
@@ -107,6 +108,7 @@ type verifier struct {
 	hash    [32]byte
 	now     Source
 	anchors map[string][]audit.Head // by node, in the log's order; those that are left
+	before  map[string]int          // how many of these stand before the cluster was last restored
 }
 
 func (v *verifier) line(b []byte, key string) error {
@@ -119,6 +121,9 @@ func (v *verifier) line(b []byte, key string) error {
 		return errors.New("the first line, and no other, says what the export is")
 	case l.Head != nil:
 		v.closed = true
+		if same, err := json.Marshal(lastLine{l.Head, l.Signature}); err != nil || !bytes.Equal(append(same, '\n'), b) {
+			return errors.New("the last line is not as it is written")
+		}
 		return v.head(l.Head, l.Signature, key)
 	}
 	v.sum.Write(b)
@@ -148,6 +153,11 @@ func (v *verifier) begin(b Begin) error {
 	}
 	v.open, v.hash = &b, [32]byte(h)
 	v.now = Source{Source: b.Source, Node: b.Node, After: b.After, Last: b.After}
+	if v.Chained && b.Source == "reads" { // after a restore another node may have the id
+		old := v.anchors[b.Node][:v.before[b.Node]]
+		kept := slices.DeleteFunc(slices.Clone(old), func(h audit.Head) bool { return h.Journal.String() != b.Journal })
+		v.anchors[b.Node] = append(kept, v.anchors[b.Node][len(old):]...)
+	}
 	for v.Chained && b.Source == "reads" && len(v.anchors[b.Node]) > 0 && v.anchors[b.Node][0].Seq < b.After {
 		v.anchors[b.Node] = v.anchors[b.Node][1:]
 	}
@@ -199,6 +209,11 @@ func (v *verifier) follow(l anyLine) error {
 	}
 	v.hash = r.Hash
 	for _, e := range r.Events {
+		if audit.Restores(e) {
+			for n, all := range v.anchors {
+				v.before[n] = len(all)
+			}
+		}
 		heads, err := audit.HeadsOf(e)
 		if err != nil {
 			return err
@@ -240,7 +255,11 @@ func (v *verifier) end(e End) error {
 		if e.Seq != v.now.Last || e.Hash != hexOf(v.hash[:]) {
 			return fmt.Errorf("%s ends at record %d, its chain at %d", e.Source, e.Seq, v.now.Last)
 		}
-		if left := v.anchors[e.Node]; e.Source == "reads" && len(left) > 0 {
+		left := v.anchors[e.Node]
+		if e.Source == "reads" && len(left) > 0 && left[0].Seq <= e.Seq {
+			return fmt.Errorf("the log has the hash of record %d of node %s after that of a later one: its journal was cut back", left[0].Seq, e.Node)
+		}
+		if e.Source == "reads" && len(left) > 0 {
 			return fmt.Errorf("the journal of node %s ends at record %d, but the log has the hash of record %d: its end was cut off", e.Node, e.Seq, left[0].Seq)
 		}
 	}

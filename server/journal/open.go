@@ -43,7 +43,7 @@ func Open(dir string, opt Options) (*Journal, error) {
 	j.synced = j.head
 	if lost > 0 {
 		if err := j.Append(Record{Op: OpCut, Count: uint64(lost)}); err != nil { // the file that was set aside tells it too
-			opt.Log.Warn("the journal's torn tail is not on record yet", "dir", dir, "err", err)
+			opt.Log.Warn("that the journal's tail was torn is not on record", "dir", dir, "err", err)
 		}
 	}
 	return j, nil
@@ -141,26 +141,41 @@ func (j *Journal) resumeFile(n int) (lost int64, err error) {
 		}
 		j.head, j.at, j.size = Head{j.id, r.Seq, r.Hash}, r.At, in.at
 	}
+	if err := f.Sync(); err != nil { // the process before may have ended without: what is anchored from here on must be there after a power loss
+		return lost, errors.Join(fmt.Errorf("sync %s: %w", name, err), f.Close())
+	}
 	j.out = f
 	return lost, nil
 }
 
-// cut copies everything from size on to a file of its own and takes it off this one.
+// cut takes everything from size on off the file, and keeps a copy beside it, if there is space for one: on a full disk the node has to start, too.
 func (j *Journal) cut(f *os.File, name string, size int64, why error) (int64, error) {
-	aside, err := os.OpenFile(freeName(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	info, err := f.Stat()
 	if err != nil {
-		return 0, fmt.Errorf("set a torn tail aside: %w", err)
+		return 0, fmt.Errorf("cut a torn tail: %w", err)
 	}
-	n, err := io.Copy(aside, io.NewSectionReader(f, size, 1<<40))
-	if err = errors.Join(err, aside.Sync(), aside.Close()); err != nil {
-		return 0, fmt.Errorf("set a torn tail aside: %w", err)
+	aside, err := copyAside(f, name, size)
+	if err != nil {
+		j.opt.Log.Warn("no copy of the torn tail of the journal of reads is kept", "file", name, "err", err)
 	}
 	if err := errors.Join(f.Truncate(size), f.Sync()); err != nil {
 		return 0, fmt.Errorf("cut a torn tail: %w", err)
 	}
 	j.opt.Log.Warn("the tail of the journal of reads was torn and is cut: what was not synced when the node ended is lost",
-		"file", name, "bytes", n, "aside", aside.Name(), "after", j.head.Seq, "err", why)
-	return n, nil
+		"file", name, "bytes", info.Size()-size, "aside", aside, "after", j.head.Seq, "err", why)
+	return info.Size() - size, nil
+}
+
+func copyAside(f *os.File, name string, from int64) (string, error) {
+	aside, err := os.OpenFile(freeName(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return "", err
+	}
+	_, err = io.Copy(aside, io.NewSectionReader(f, from, 1<<40))
+	if err = errors.Join(err, aside.Sync(), aside.Close()); err != nil {
+		return "", errors.Join(err, os.Remove(aside.Name()))
+	}
+	return aside.Name(), nil
 }
 
 // readHeaders fills files. One that cannot be read is left out: reading and Verify name the gap.

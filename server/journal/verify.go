@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 
+	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -197,4 +198,20 @@ func (v *verifier) advance() error {
 	}
 	v.want = a
 	return nil
+}
+
+// Name returns the name of the journal in dir, zero when there is none that can be read.
+func Name(dir string) (fsm.UID, error) {
+	numbers, err := list(dir)
+	if errors.Is(err, os.ErrNotExist) || err == nil && len(numbers) == 0 {
+		return fsm.UID{}, nil
+	}
+	if err != nil {
+		return fsm.UID{}, err
+	}
+	_, h, err := readSegment(dir, numbers[0])
+	if err != nil {
+		return fsm.UID{}, fault.New(fault.Corrupt, "the journal's file %s is damaged", fileName(dir, numbers[0])).Because(err)
+	}
+	return h.Journal, nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"time"
+
+	"github.com/trstctl/trstctl/engines/seal"
 )
 
 // bench is one run of the program.
@@ -16,32 +18,44 @@ type bench struct {
 	opt   options
 	rows  []Row
 	fsync time.Duration // median of the latest measurement of the disk
+
+	fileReady float64 // ms from the start of a node with the file seal to ready, in the median
+	readAlone float64 // ms of a read by one client, in the median
 }
 
 // part measures one thing on a cluster and adds rows.
 type part struct {
 	name  string
-	kills bool // it kills or restarts nodes
+	harsh bool // it kills or restarts nodes, or rotates keys
 	run   func(context.Context, *bench, *cluster) error
 }
 
 // stage is what is measured on one fresh cluster: what fills it comes apart from what is measured empty.
 type stage struct {
 	store string
+	seal  string
 	parts []part
 }
 
+// Kinds of seals, as trstctl dev names them.
+const (
+	sealFile = "file"
+	pkcs11   = "pkcs11"
+	shamir   = "shamir"
+)
+
 var (
-	small = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}}
-	large = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"restart", true, restart}}
-	brief = []part{{"disk", false, disk}, {"writes", false, someWrites}}
+	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"unseal", true, unseal}}
+	large  = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"snapshot", false, snapshot}, {"restart", true, restart}, {"rotate", true, rotate}}
+	brief  = []part{{"disk", false, disk}, {"writes", false, someWrites}}
+	sealed = []part{{"unseal", true, unseal}}
 )
 
 func (o *options) stages() []stage {
-	if o.logStore != "" {
-		return []stage{{o.logStore, small}, {o.logStore, large}}
+	if s := o.logStore; s != "" {
+		return []stage{{s, sealFile, small}, {s, pkcs11, sealed}, {s, shamir, sealed}, {s, sealFile, large}}
 	}
-	return []stage{{"bolt", small}, {"wal", brief}, {"bolt", large}}
+	return []stage{{"bolt", sealFile, small}, {"bolt", pkcs11, sealed}, {"bolt", shamir, sealed}, {"wal", sealFile, brief}, {"bolt", sealFile, large}}
 }
 
 // chosen returns the parts that were asked for, nil when that is the disk alone though something else was.
@@ -51,7 +65,7 @@ func (o *options) chosen(all []part) (parts []part) {
 			parts = append(parts, p)
 		}
 	}
-	if len(parts) == 1 && len(o.only) > 0 && (len(o.only) > 1 || o.only[0] != "disk") {
+	if len(parts) == 1 && parts[0].name == "disk" && len(o.only) > 0 && (len(o.only) > 1 || o.only[0] != "disk") {
 		return nil
 	}
 	return parts
@@ -77,16 +91,20 @@ func (b *bench) run(ctx context.Context) error {
 func (b *bench) stages(ctx context.Context, dir, binary string) (err error) {
 	for i, s := range b.opt.stages() {
 		if parts := b.opt.chosen(s.parts); len(parts) > 0 && ctx.Err() == nil {
-			err = errors.Join(err, b.onFresh(ctx, filepath.Join(dir, fmt.Sprint(i)), binary, s.store, parts))
+			err = errors.Join(err, b.onFresh(ctx, filepath.Join(dir, fmt.Sprint(i)), binary, s, parts))
 		}
 	}
 	return err
 }
 
 // onFresh starts a cluster, measures it, and takes it away.
-func (b *bench) onFresh(ctx context.Context, dir, binary, store string, parts []part) (err error) {
-	say("starting %d nodes on %s", b.opt.nodes, store)
-	c, err := startCluster(ctx, dir, binary, store, b.opt.nodes)
+func (b *bench) onFresh(ctx context.Context, dir, binary string, s stage, parts []part) (err error) {
+	if _, err := seal.SoftHSMModule(); s.seal == pkcs11 && err != nil {
+		say("the pkcs11 seal is left out: %v", err)
+		return nil
+	}
+	say("starting %d nodes on %s, seal %s", b.opt.nodes, s.store, s.seal)
+	c, err := startCluster(ctx, dir, binary, s, b.opt.nodes)
 	if err != nil {
 		return err
 	}
@@ -105,8 +123,8 @@ func (b *bench) onRunning(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, c.purge(context.WithoutCancel(ctx))) }()
 	var gentle []part
 	for _, p := range b.opt.chosen(parts) {
-		if p.kills && !b.opt.destructive {
-			say("%s is left out: it kills nodes, and --destructive was not given", p.name)
+		if p.harsh && !b.opt.destructive {
+			say("%s is left out: it kills nodes or rotates keys, and --destructive was not given", p.name)
 			continue
 		}
 		gentle = append(gentle, p)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/trstctl/trstctl/sdk"
 )
 
 func TestOptions(t *testing.T) {
@@ -32,10 +34,11 @@ func TestPartsThatWereAskedFor(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, [][]string{{"disk", "writes", "reads", "failover", "transfer"}, {"disk", "writes"}, {"disk", "memory", "restart"}}, names())
-	require.Equal(t, [][]string{{"disk", "reads"}, nil, nil}, names("reads"), "no cluster is started for the disk alone")
-	require.Equal(t, [][]string{{"disk"}, {"disk"}, {"disk"}}, names("disk"))
-	require.Len(t, (&options{logStore: "wal"}).stages(), 2)
+	require.Equal(t, [][]string{{"disk", "writes", "reads", "failover", "transfer", "unseal"}, {"unseal"}, {"unseal"}, {"disk", "writes"}, {"disk", "memory", "snapshot", "restart", "rotate"}}, names())
+	require.Equal(t, [][]string{{"disk", "reads"}, nil, nil, nil, nil}, names("reads"), "no cluster is started for the disk alone")
+	require.Equal(t, [][]string{{"disk"}, nil, nil, {"disk"}, {"disk"}}, names("disk"))
+	require.Equal(t, [][]string{{"disk", "unseal"}, {"unseal"}, {"unseal"}, nil, nil}, names("unseal"))
+	require.Len(t, (&options{logStore: "wal"}).stages(), 4)
 }
 
 func TestValuesBelongToTheirPaths(t *testing.T) {
@@ -81,4 +84,20 @@ func TestTheFirstErrorEndsParallelWork(t *testing.T) {
 	require.ErrorIs(t, parallel(1, 100, func(i int) error { calls++; return bad }), bad)
 	require.Equal(t, 1, calls)
 	require.NoError(t, parallel(4, 0, func(int) error { return bad }))
+}
+
+func TestARotationHasEndedWhenItsOwnKeyHas(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	began := sdk.Rotation{Key: "root", To: 3, BeganAt: at(100)}
+	all := []sdk.Rotation{{Key: "root", To: 3, Values: 5, BeganAt: at(100)}, {Key: "tenant/root", Values: 1000, BeganAt: at(101), EndedAt: at(110)}, {Key: "tenant/idle", Values: 7, BeganAt: at(10), EndedAt: at(20)}}
+	_, values, done := ended(all, began)
+	require.False(t, done)
+	require.Equal(t, 1005, values)
+	all[0].EndedAt = at(112)
+	took, _, done := ended(all, began)
+	require.True(t, done)
+	require.Equal(t, 12*time.Second, took)
+	all[0].To = 2
+	_, _, done = ended(all, began)
+	require.False(t, done)
 }

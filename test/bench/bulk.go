@@ -88,7 +88,7 @@ func (b *bench) load(ctx context.Context, c *cluster) error {
 	}
 	took := time.Since(start)
 	after, errAfter := c.usage()
-	c.loaded = n
+	c.loaded, c.imported = n, perSecond(n, took)
 	row := Row{What: fmt.Sprintf("import, %d secrets a request", batch), LogStore: c.store, Clients: importers, Count: n, PerSecond: perSecond(n, took)}
 	b.add(row.used(after.since(before), took))
 	return errors.Join(errBefore, errAfter)
@@ -99,7 +99,7 @@ func (c *cluster) importMany(ctx context.Context, n int) error {
 	return parallel(importers, (n+batch-1)/batch, func(i int) error {
 		var paths []string
 		for j := i * batch; j < min(n, (i+1)*batch); j++ {
-			paths = append(paths, fmt.Sprintf("%s/many/%03d/%06d", c.prefix, j%1000, j))
+			paths = append(paths, c.manyPath(j))
 		}
 		if err := c.importAll(ctx, paths); err != nil {
 			return err
@@ -109,4 +109,17 @@ func (c *cluster) importMany(ctx context.Context, n int) error {
 		}
 		return nil
 	})
+}
+
+func (c *cluster) manyPath(j int) string {
+	return fmt.Sprintf("%s/many/%03d/%06d", c.prefix, j%1000, j)
+}
+
+// many returns up to n paths of those that load filled, spread over all of them.
+func (c *cluster) many(n int) (paths []string) {
+	n = min(n, c.loaded)
+	for i := range n {
+		paths = append(paths, c.manyPath(i*(c.loaded/n)))
+	}
+	return paths
 }

@@ -23,6 +23,7 @@ const patience = time.Minute // for anything that a cluster should do by itself
 type cluster struct {
 	dir    string // of trstctl dev
 	store  string // log store
+	seal   string // kind, of one that is ours
 	prefix string // of every path written
 	nodes  []dev.Node
 	env    dev.Env
@@ -30,15 +31,17 @@ type cluster struct {
 	admin  *sdk.Client // asks all nodes
 	dev    *devProcess // nil: not ours
 	loaded int         // secrets that load put there
+
+	imported float64 // a second, by load
 }
 
 // startCluster makes a cluster in dir and returns when all nodes are ready.
-func startCluster(ctx context.Context, dir, binary, store string, nodes int) (*cluster, error) {
-	args := []string{"dev", "--nodes", fmt.Sprint(nodes), "--base-port", "0", "--dir", dir, "--log-store", store}
+func startCluster(ctx context.Context, dir, binary string, s stage, nodes int) (*cluster, error) {
+	args := []string{"dev", "--nodes", fmt.Sprint(nodes), "--base-port", "0", "--dir", dir, "--log-store", s.store, "--seal", s.seal}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	c := &cluster{dir: dir, store: store, dev: newDev(binary, args)}
+	c := &cluster{dir: dir, store: s.store, seal: s.seal, dev: newDev(binary, args)}
 	if err := c.dev.start(); err != nil {
 		return nil, err
 	}
@@ -134,6 +137,24 @@ func (c *cluster) kill(i int) error {
 		return fmt.Errorf("the pid of %s is not known", c.nodes[i].ID)
 	}
 	return syscall.Kill(c.nodes[i].PID, syscall.SIGKILL)
+}
+
+// stop ends a node in order and returns when it is gone.
+func (c *cluster) stop(ctx context.Context, i int) error {
+	n := c.nodes[i]
+	if n.PID <= 0 {
+		return fmt.Errorf("the pid of %s is not known", n.ID)
+	}
+	if err := syscall.Kill(n.PID, syscall.SIGTERM); err != nil {
+		return fmt.Errorf("stop %s: %w", n.ID, err)
+	}
+	return eventually(ctx, n.ID+" to stop", func(context.Context) error {
+		err := syscall.Kill(n.PID, 0)
+		if errors.Is(err, syscall.ESRCH) {
+			return nil
+		}
+		return errors.Join(errors.New("its process is there still"), err)
+	})
 }
 
 // revive starts a dead node again and waits until it has caught up with the leader.

@@ -13,6 +13,10 @@
 //   - transfer: the same gap when an operator hands leadership over.
 //   - memory and restart: with 100,000 secrets; from the start of the first node's process, as the kernel has it, until every
 //     node's /readyz is 200 and a write is acknowledged.
+//   - unseal: a follower is stopped in order, for each kind of seal; from the start of its new process to unsealed and to /readyz 200. With shares
+//     the clock starts when the last one that it takes is given. All stand beside the file seal's start to ready.
+//   - rotate: the root key and every tenant's, with 100,000 secrets, to the end of the rotation as the log has it: without readers, under one
+//     and under eight, who read those secrets. What the readers see stands beside the same before, the rate beside that of the import.
 //
 // Nodes and bench share the machine's processors. The cluster is run by `trstctl dev` below a temporary directory and ends with the bench.
 package main

@@ -10,7 +10,7 @@ import (
 )
 
 // partNames are what --only takes.
-var partNames = []string{"disk", "writes", "reads", "failover", "transfer", "memory", "restart"}
+var partNames = []string{"disk", "writes", "reads", "failover", "transfer", "unseal", "memory", "snapshot", "restart", "rotate"}
 
 type options struct {
 	env         string // file of a running cluster; empty: a fresh one
@@ -21,8 +21,8 @@ type options struct {
 	quick       bool
 	destructive bool
 	nodes       int
-	rounds      int           // of failover and transfer
-	secrets     int           // for memory and restart
+	rounds      int           // of failover, transfer and unseal
+	secrets     int           // for memory, restart and rotate
 	period      time.Duration // of each load
 }
 
@@ -34,10 +34,10 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f.StringVar(&o.logStore, "log-store", "", "Raft log of fresh clusters: bolt or wal (everything on bolt, and some writes on wal)")
 	only := f.String("only", "", "comma-separated parts: "+strings.Join(partNames, ", "))
 	f.BoolVar(&o.quick, "quick", false, "1 s instead of 5 for each load, 2 rounds, 10,000 secrets")
-	f.BoolVar(&o.destructive, "destructive", false, "with --env: also kill and restart its nodes")
+	f.BoolVar(&o.destructive, "destructive", false, "with --env: also kill and restart its nodes, and rotate its keys")
 	f.IntVar(&o.nodes, "nodes", 3, "of a fresh cluster")
-	f.IntVar(&o.rounds, "rounds", 0, "of failover and transfer (5)")
-	f.IntVar(&o.secrets, "secrets", 0, "for memory and restart (100,000)")
+	f.IntVar(&o.rounds, "rounds", 0, "of failover, transfer and unseal (5)")
+	f.IntVar(&o.secrets, "secrets", 0, "for memory, restart and rotate (100,000)")
 	f.DurationVar(&o.period, "period", 0, "of each load (5s)")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "write a profile of the bench itself to this file")
 	if err := f.Parse(args); err != nil {

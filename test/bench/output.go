@@ -158,10 +158,14 @@ func (r Row) line() string {
 }
 
 func (r Row) value() string {
-	if r.Value == nil {
-		return ""
+	var parts []string
+	if r.Value != nil {
+		parts = append(parts, grouped(*r.Value)+" "+r.Unit)
 	}
-	return grouped(*r.Value) + " " + r.Unit
+	if r.Ratio > 0 {
+		parts = append(parts, ratio(r.Ratio)+" "+r.RatioTo)
+	}
+	return strings.Join(parts, ", ")
 }
 
 func failures(failed map[string]int) string {

@@ -92,7 +92,7 @@ func (c *cluster) processes(ctx context.Context, old []int) error {
 type revival struct{ led, written, ready time.Duration }
 
 func (c *cluster) returned(ctx context.Context) (r revival, err error) {
-	origin, err := c.origin()
+	origin, err := origin(c.pids()...)
 	if err != nil {
 		return r, err
 	}
@@ -109,14 +109,14 @@ func (c *cluster) returned(ctx context.Context) (r revival, err error) {
 	return r, errors.Join(err, errWrite)
 }
 
-// origin is when the first of the nodes' processes began, to 10 ms.
-func (c *cluster) origin() (time.Time, error) {
+// origin is when the first of these processes began, to 10 ms.
+func origin(pids ...int) (time.Time, error) {
 	now, up, err := sinceBoot()
 	if err != nil {
 		return now, err
 	}
 	first := up
-	for _, pid := range c.pids() {
+	for _, pid := range pids {
 		s, err := readStat(pid)
 		if err != nil {
 			return now, err

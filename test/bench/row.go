@@ -21,7 +21,9 @@ type Row struct {
 	OtherCPU  float64        `json:"other_cpu_percent,omitempty"`    // of all processors: other processes, interrupts, steal; the nodes too where their pids are not known
 	Value     *float64       `json:"value,omitempty"`                // what is neither a rate nor a time
 	Unit      string         `json:"unit,omitempty"`                 // of Value
-	Failed    map[string]int `json:"failed,omitempty"`               // operations, by kind of error
+	Ratio     float64        `json:"ratio,omitempty"`                // to what RatioTo names, of the same run
+	RatioTo   string         `json:"ratio_to,omitempty"`
+	Failed    map[string]int `json:"failed,omitempty"` // operations, by kind of error
 	Target    string         `json:"target,omitempty"`
 	Met       *bool          `json:"met,omitempty"`
 	Note      string         `json:"note,omitempty"`
@@ -51,6 +53,14 @@ func (r Row) judge(t *target) Row {
 	if t != nil {
 		met := t.met(r)
 		r.Target, r.Met = t.text, &met
+	}
+	return r
+}
+
+// beside notes the ratio of a figure to another of the same run, unless that was not measured.
+func (r Row) beside(figure, other float64, name string) Row {
+	if other > 0 {
+		r.Ratio, r.RatioTo = figure/other, name
 	}
 	return r
 }

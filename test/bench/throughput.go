@@ -43,6 +43,11 @@ func rotated(list []string, by int) []string {
 
 // measure runs a load for the period and completes row.
 func (b *bench) measure(ctx context.Context, c *cluster, row Row, where string, op operation) (Row, error) {
+	return b.measureWhile(ctx, c, row, where, op, func(ctx context.Context) error { return pause(ctx, b.opt.period) })
+}
+
+// measureWhile runs a load for as long as during takes.
+func (b *bench) measureWhile(ctx context.Context, c *cluster, row Row, where string, op operation, during func(context.Context) error) (Row, error) {
 	addresses, err := c.addresses(ctx, where)
 	if err != nil {
 		return row, err
@@ -56,7 +61,7 @@ func (b *bench) measure(ctx context.Context, c *cluster, row Row, where string, 
 		return row, err
 	}
 	before, errBefore := c.usage()
-	interrupted := pause(ctx, b.opt.period)
+	interrupted := during(ctx)
 	ran, took := l.end()
 	after, errAfter := c.usage()
 	if err := errors.Join(interrupted, errBefore, errAfter); err != nil {
@@ -132,7 +137,7 @@ func reads(ctx context.Context, b *bench, c *cluster) error {
 	if err := c.importAll(ctx, paths); err != nil {
 		return err
 	}
-	for _, level := range []sdk.Level{sdk.Linearizable, sdk.Stale} {
+	for _, level := range []sdk.Level{sdk.Linearizable, sdk.Session, sdk.Stale} {
 		for _, where := range []string{leader, followers, all} {
 			if where == followers && len(c.nodes) == 1 {
 				continue
@@ -143,6 +148,13 @@ func reads(ctx context.Context, b *bench, c *cluster) error {
 			}
 			if where == all && level == sdk.Linearizable {
 				row = row.judge(atLeast(8000, ">= 8,000/s (aim: 12,000)"))
+			}
+			b.add(row)
+			if where != all || level == sdk.Stale {
+				continue
+			}
+			if row, err = b.journalCost(ctx, c, row); err != nil {
+				return err
 			}
 			b.add(row)
 		}

@@ -113,7 +113,7 @@ var lintOfLibraries = regexp.MustCompile(`^trstctl_(raft|memberlist)_\S+ (metric
 // panel shows something, and no rule fails or fires.
 func TestMetricsAreThere(t *testing.T) {
 	promtool, program := parts.Need(t, "promtool", "prometheus"), parts.Need(t, "prometheus", "prometheus")
-	c := harness.Start(t, harness.Options{})
+	c := harness.Start(t, harness.Options{Config: fmt.Sprintf("backup: {every: 1m, dir: %q}\n", t.TempDir())})
 	put(t, c)
 	for _, line := range strings.Split(strings.TrimSpace(lintMetrics(t, promtool, scrape(t, c, c.Nodes[0]))), "\n") {
 		require.Regexp(t, lintOfLibraries, line, "what is ours keeps Prometheus's rules")

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/trstctl/trstctl/sdk"
 	"github.com/trstctl/trstctl/test/harness"
+	"github.com/trstctl/trstctl/test/parts"
 )
 
 // standings is what recover --show prints.
@@ -139,4 +141,63 @@ func TestARecoveryThatIsKilledGoesOn(t *testing.T) {
 	}
 	c.Join()
 	c.Check(value)
+}
+
+// TestSharesOpenABackupAndMustAgreeToARecovery: a cluster whose only seal is people.
+func TestSharesOpenABackupAndMustAgreeToARecovery(t *testing.T) {
+	d := newDev(t, "shamir")
+	value := string(planted())
+	d.must(value, "secret", "put", "a", "-")
+	file, few, enough := filepath.Join(d.dir, "backup"), filepath.Join(d.dir, "few"), filepath.Join(d.dir, "enough")
+	d.must("", "operator", "snapshot", "save", file)
+	require.NoError(t, os.WriteFile(few, []byte(strings.Join(d.shares()[:2], "\n")), 0o600))
+	require.NoError(t, os.WriteFile(enough, []byte(strings.Join(d.shares()[1:4], "\n")), 0o600))
+	node := d.nodes()[0]
+	d.stop()
+
+	config, restored := filepath.Join(d.dir, "n1.yaml"), filepath.Join(d.dir, "r1.yaml")
+	require.NoError(t, os.WriteFile(restored, []byte(fmt.Sprintf("node: r1\ndata: %s/r1\nseals: [{kind: shamir}]\n", d.dir)), 0o600))
+	out, code := d.command("", "operator", "snapshot", "inspect", file, "-c", config)
+	require.Equal(t, 4, code, out)
+	require.Contains(t, out, "it opens with any of: shares")
+	for _, args := range [][]string{{"snapshot", "inspect", file, "-c", config}, {"snapshot", "restore", file, "-c", restored}, {"recover", node.Dir, "-c", config, "--yes"}} {
+		out, code = d.command("", append(append([]string{"operator"}, args...), "--shares-from", few)...)
+		require.Equal(t, 4, code, "%v: %s", args, out)
+		require.Contains(t, out, "these 2 shares do not open the cluster")
+	}
+	out, code = d.command("", "operator", "snapshot", "inspect", file, "-c", config, "--shares-from", enough)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "opened and verified")
+	out, code = d.command("", "operator", "snapshot", "restore", file, "-c", restored, "--shares-from", enough)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "root token")
+
+	out, code = d.command("", "operator", "recover", node.Dir, "-c", config, "--yes")
+	require.NotZero(t, code, out)
+	require.NoFileExists(t, filepath.Join(node.Dir, "RECOVER-INCOMPLETE"), "nothing was begun")
+	out, code = d.command(strings.Join(d.shares()[:3], "\n"), "operator", "recover", node.Dir, "-c", config, "--yes", "--shares-from", "-")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "removed for ever  n2, n3")
+	d.lacks(value, d.shares()...)
+}
+
+// TestSharesMustAgreeToARecoveryAlsoWhereAnHSMOpens: whoever has the machine and its HSM does not give a history up alone.
+func TestSharesMustAgreeToARecoveryAlsoWhereAnHSMOpens(t *testing.T) {
+	parts.Need(t, "/usr/lib/softhsm/libsofthsm2.so", "softhsm2")
+	d := newDev(t, "pkcs11")
+	node := d.nodes()[0]
+	file := filepath.Join(d.dir, "backup")
+	d.must("", "operator", "snapshot", "save", file)
+	d.stop()
+	config := filepath.Join(d.dir, "n1.yaml")
+	t.Setenv("SOFTHSM2_CONF", filepath.Join(d.dir, "hsm", "softhsm2.conf"))
+	out, code := d.command("", "operator", "snapshot", "inspect", file, "-c", config)
+	require.Zero(t, code, out)
+	require.Contains(t, out, "opened and verified")
+	out, code = d.command("", "operator", "recover", node.Dir, "-c", config, "--yes")
+	require.Equal(t, 4, code, out)
+	require.Contains(t, out, "people hold shares of this cluster, and must agree")
+	require.NoFileExists(t, filepath.Join(node.Dir, "RECOVER-INCOMPLETE"))
+	out, code = d.command(strings.Join(d.shares()[:3], "\n"), "operator", "recover", node.Dir, "-c", config, "--yes", "--shares-from", "-")
+	require.Zero(t, code, out)
 }

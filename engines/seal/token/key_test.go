@@ -139,6 +139,7 @@ func TestAMACKeyIsJudgedToo(t *testing.T) {
 		require.NoError(t, s.DestroyObject(s.handle, o))
 	}
 	o := s.generateAs(t, pkcs11.CKM_AES_KEY_GEN, goodAES.but(template{pkcs11.CKA_LABEL: "root-mac"}))
+	s.keys = nil
 	_, err = s.find()
 	require.ErrorContains(t, err, "a key of another type")
 	require.NoError(t, s.DestroyObject(s.handle, o))
