@@ -17,6 +17,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,6 +37,8 @@ type Keyring struct {
 	newest  uint32               // of roots
 	tenants map[fsm.KEKID]*key   // opened so far
 	macs    map[[32]byte]*macKey // opened so far, by the digest of what they were opened from
+	swept   fsm.Time             // when the tenants' keys were last compared with the state
+	gone    map[fsm.KEKID]bool   // of tenants, those that the state did not have then
 }
 
 type macKey struct {
@@ -101,6 +105,11 @@ func errNoKeys() error { return fault.New(fault.NotFound, "the tenant's keys wer
 
 // noKeys zeroes what is in memory of a tenant whose keys were destroyed, and says that they were.
 func (k *Keyring) noKeys(tenant fsm.UID) error {
+	k.forget(tenant)
+	return errNoKeys()
+}
+
+func (k *Keyring) forget(tenant fsm.UID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for id, t := range k.tenants {
@@ -115,7 +124,6 @@ func (k *Keyring) noKeys(tenant fsm.UID) error {
 			delete(k.macs, id)
 		}
 	}
-	return errNoKeys()
 }
 
 // holds fails when a key was zeroed since it was found. The caller holds the lock until it has used the key.
@@ -296,7 +304,7 @@ func (k *Keyring) Refresh(ctx context.Context, r fsm.Reader, now fsm.Time) error
 	} else if err != nil {
 		return err
 	}
-	return k.dropRetired(r, now)
+	return errors.Join(k.dropRetired(r, now), k.dropTenants(r, now))
 }
 
 // closeUseless seals the keyring when r has none of its root keys any more.
@@ -328,6 +336,43 @@ func (k *Keyring) dropRetired(r fsm.Reader, now fsm.Time) error {
 			delete(k.roots, version)
 		}
 	}
+	return nil
+}
+
+// dropTenants zeroes, once a minute, the tenants' keys that the state had no more a minute before, and all of tenants that are gone.
+func (k *Keyring) dropTenants(r fsm.Reader, now fsm.Time) error {
+	k.mu.RLock()
+	due, known := now.Sub(k.swept) > retiredFor, slices.Collect(maps.Keys(k.tenants))
+	k.mu.RUnlock()
+	if !due {
+		return nil
+	}
+	gone := map[fsm.KEKID]bool{}
+	for _, id := range known {
+		_, found, err := keks.Get(r, kekKey(id.Scope, id.Version))
+		if err != nil {
+			return err
+		}
+		if found {
+			continue
+		}
+		gone[id] = true
+		if _, found, err = tenants.Get(r, fsm.K(id.Scope)); err != nil {
+			return err
+		}
+		if !found {
+			k.forget(id.Scope)
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for id := range gone {
+		if t := k.tenants[id]; t != nil && k.gone[id] {
+			clear(t[:])
+			delete(k.tenants, id)
+		}
+	}
+	k.swept, k.gone = now, gone
 	return nil
 }
 
