@@ -69,6 +69,8 @@ type members struct {
 	r     *rig
 	all   map[string]*Keyring
 	wraps int // questions for a wrap
+
+	meanwhile func() // done once, behind the next question
 }
 
 func (m *members) MemberIDs() (out []string, err error) {
@@ -81,6 +83,11 @@ func (m *members) MemberIDs() (out []string, err error) {
 func (m *members) Ask(ctx context.Context, id, name string, body []byte) ([]byte, error) {
 	if name == askWrap {
 		m.wraps++
+	}
+	if m.meanwhile != nil {
+		do := m.meanwhile
+		m.meanwhile = nil
+		defer do()
 	}
 	if m.all[id] == nil {
 		return nil, fault.New(fault.NotDone, "%s does not answer", id)
@@ -586,4 +593,23 @@ func TestADeletedTenantsRotationIsOver(t *testing.T) {
 	for _, p := range all {
 		require.NotZero(t, p.Ended, "%v", p.Tenant)
 	}
+}
+
+// TestASealThatIsAddedDuringARotationOpensOrIsRefused: what it wrapped may be gone by the time that it is noted.
+func TestASealThatIsAddedDuringARotationOpensOrIsRefused(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	file, err := seal.OpenFile(r.kek)
+	require.NoError(t, err)
+	r.keys.seals = append(r.keys.seals, file.As("second"))
+	r.peers.meanwhile = func() {
+		_, err := r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+		require.NoError(t, err)
+		r.work()
+	}
+	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "second")
+	require.True(t, fault.Is(err, fault.NotDone), "%v", err)
+	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "second")
+	require.NoError(t, err)
+	require.NoError(t, New(cluster, file).Unseal(t.Context(), r.view()))
 }

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
@@ -35,8 +37,8 @@ func (r *Rotator) AddSeal(ctx context.Context, req fsm.Request, name string) (Se
 		if err := errors.Join(tooOld(v), absent(v, name)); err != nil {
 			return err
 		}
-		if len(added.wraps) == 0 {
-			return fault.New(fault.NotDone, "the answer to this request is no longer kept: ask again")
+		if err := added.current(v); err != nil {
+			return err
 		}
 		e.Add(added.record)
 		for _, w := range added.wraps {
@@ -51,6 +53,19 @@ func (r *Rotator) AddSeal(ctx context.Context, req fsm.Request, name string) (Se
 type addedSeal struct {
 	record SealRecorded
 	wraps  []RootWrapped
+}
+
+// current fails when the root keys are others than the seal has wrapped: it would open nothing, or leave a wrap of a key that is gone.
+func (a addedSeal) current(v *fsm.View) error {
+	all, err := allRoots(v)
+	if err != nil {
+		return err
+	}
+	same := func(row RootAdded, w RootWrapped) bool { return row.Version == w.Version }
+	if !slices.EqualFunc(all, a.wraps, same) {
+		return fault.New(fault.NotDone, "the root key was rotated meanwhile: ask again").After(time.Second)
+	}
+	return nil
 }
 
 // prepareSeal gathers what the seal makes of every root key, before the entry is decided: an HSM may take seconds.
