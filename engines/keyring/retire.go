@@ -118,6 +118,9 @@ func (r *Rotator) wrapWith(ctx context.Context, name string, version uint32) (do
 		return false, err
 	}
 	err = r.commit(ctx, func(v *fsm.View, e *fsm.Entry) error {
+		if s, err := recorded(v, name); err != nil || s.Name == "" { // removed while it was asked
+			return err
+		}
 		e.Add(RootWrapped{version, Wrap{name, kept}})
 		return guard(v, e, fsm.RootTenant, rootStream, sealsStream)
 	})

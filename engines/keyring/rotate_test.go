@@ -613,3 +613,30 @@ func TestASealThatIsAddedDuringARotationOpensOrIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, New(cluster, file).Unseal(t.Context(), r.view()))
 }
+
+// TestASealThatIsRemovedWhileItIsAskedGetsNothing: its late wrap opened the cluster until the rotation had ended.
+func TestASealThatIsRemovedWhileItIsAskedGetsNothing(t *testing.T) {
+	r := newRotation(t)
+	r.raise()
+	file, err := seal.OpenFile(r.kek)
+	require.NoError(t, err)
+	r.keys.seals = append(r.keys.seals, file.As("second"))
+	require.NoError(t, r.ledgerCommit(func(v *fsm.View, e *fsm.Entry) error {
+		record := SealRecorded{Name: "second", Kind: seal.KindFile, Root: 1}
+		e.Add(record)
+		return r.rot.vouch(v, &record)
+	}))
+	r.peers.meanwhile = func() {
+		_, err := r.rot.RemoveSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "second")
+		require.NoError(t, err)
+	}
+	_, err = r.rot.pass(t.Context())
+	require.NoError(t, err)
+	all, err := allRoots(r.view())
+	require.NoError(t, err)
+	for _, row := range all {
+		_, found, err := wrapOf(r.view(), row, "second")
+		require.NoError(t, err)
+		require.False(t, found, "of root key %d", row.Version)
+	}
+}
