@@ -145,10 +145,11 @@ func unwrappedBy(r fsm.Reader, row RootAdded) (missing []SealRecorded, err error
 }
 
 const (
-	batchValues = 256
-	batchBytes  = 2 << 20 // of sealed values that are read for one batch
-	passEvery   = time.Second
-	memberGrace = 10 * time.Minute // for a member that does not answer to get the new root key while it still can from the old one
+	batchValues  = 256
+	batchBytes   = 2 << 20 // of sealed values that are read for one batch
+	mostUnplaced = 1 << 14 // values without a place that are looked for at once
+	passEvery    = time.Second
+	memberGrace  = 10 * time.Minute // for a member that does not answer to get the new root key while it still can from the old one
 )
 
 // Run does what is left to do, until ctx ends.
@@ -333,19 +334,21 @@ func (r *Rotator) decideBatch(v *fsm.View, e *fsm.Entry, from, to fsm.KEKID) err
 	if b.stays, err = staying(v, from); err != nil {
 		return err
 	}
-	unplaced := false
+	unplaced := map[[32]byte]bool{}
 	err = r.held(v, from, func(h fsm.Held) (bool, error) {
 		if b.stays[h.Sealed.Digest()] {
 			return true, nil
 		}
 		if h.Binding == nil {
-			unplaced = true
+			if len(unplaced) < mostUnplaced {
+				unplaced[h.Sealed.Digest()] = true
+			}
 			return true, nil
 		}
 		return b.add(h, *h.Binding)
 	})
-	if err == nil && unplaced && len(e.Rewraps) == 0 {
-		err = r.findPlaces(b)
+	if err == nil && len(unplaced) > 0 && len(e.Rewraps) == 0 {
+		err = r.findPlaces(b, unplaced)
 	}
 	if err != nil {
 		return err
@@ -393,16 +396,15 @@ func (b *rewrapBatch) add(h fsm.Held, at fsm.Binding) (more bool, err error) {
 
 var errEnough = errors.New("the batch is full")
 
-// findPlaces asks the features where the values stand that the index does not know the places of.
-func (r *Rotator) findPlaces(b *rewrapBatch) error {
+// findPlaces asks the features where values stand that the index does not know the places of.
+func (r *Rotator) findPlaces(b *rewrapBatch, wanted map[[32]byte]bool) error {
 	for _, walk := range r.places {
 		err := walk(b.v, func(at fsm.Binding, s fsm.Sealed) error {
-			full, found, err := fsm.Load(b.v, s)
-			if err != nil || !found || full.IsWrap() || full.KEK() != b.from || b.stays[s.Digest()] {
-				return err
+			if !wanted[s.Digest()] {
+				return nil
 			}
 			more, err := b.add(fsm.Held{Sealed: s}, at)
-			if err == nil && !more {
+			if err == nil && (!more || len(b.e.Rewraps) == len(wanted)) {
 				err = errEnough
 			}
 			return err
