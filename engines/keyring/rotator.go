@@ -145,7 +145,7 @@ func unwrappedBy(r fsm.Reader, row RootAdded) (missing []SealRecorded, err error
 }
 
 const (
-	batchValues  = 256
+	batchValues  = 64      // more of them get little more done, and a read waits while a batch is applied
 	batchBytes   = 2 << 20 // of sealed values that are read for one batch
 	mostUnplaced = 1 << 14 // values without a place that are looked for at once
 	passEvery    = time.Second
