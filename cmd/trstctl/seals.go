@@ -351,7 +351,7 @@ func (a *app) sharesVerify() *cobra.Command {
 
 func (a *app) sharesRekey() *cobra.Command {
 	var shares, threshold int
-	c := &cobra.Command{Use: "rekey --shares N --threshold K", Short: "Make new shares; the old ones open nothing more when the rotation has ended", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "rekey --shares N --threshold K", Short: "Make new shares; the old ones open nothing more", Args: cobra.NoArgs}
 	c.Flags().IntVar(&shares, "shares", 0, "how many")
 	c.Flags().IntVar(&threshold, "threshold", 0, "how many of them open the cluster")
 	quorum := a.quorumFlag(c)

@@ -108,6 +108,7 @@ func TestTheProjectionOfRotationsKeepsItsPromises(t *testing.T) {
 	made, err := r.keys.NewTenant(r.view(), fsm.UID{7})
 	require.NoError(t, err)
 	r.apply(fsm.UID{7}, made...)
+	r.apply(acme, gone{"nothing"})
 	v := fsmtest.Check(t, func(reg *fsm.Registry) { Register(reg); keptEvents(reg) }, r.entries...)
 	ring := New(cluster, file)
 	require.NoError(t, ring.Unseal(t.Context(), v))

@@ -170,10 +170,11 @@ func rootIdle(v *fsm.View) error {
 	if err != nil || len(all) == 0 || !all[0].Root {
 		return errors.Join(busy, err)
 	}
-	if all[0].Remaining == 0 && all[0].Waits != "" {
-		return nil
+	missing, err := waits(v)
+	if err != nil || all[0].Remaining > 0 || missing == "" {
+		return errors.Join(busy, err)
 	}
-	return busy
+	return nil
 }
 
 // sealChange is a change of the cluster's seals that goes with a new root KEK.

@@ -26,6 +26,11 @@ type kept struct {
 func (kept) EventType() string     { return "test.value.kept" }
 func (e kept) EventStream() string { return "value/" + e.Name }
 
+type gone struct{ Name string }
+
+func (gone) EventType() string     { return "test.value.gone" }
+func (e gone) EventStream() string { return "value/" + e.Name }
+
 type raised struct{ Version uint32 }
 
 func (raised) EventType() string   { return "test.version.raised" }
@@ -35,6 +40,13 @@ var values = fsm.NewTable[fsm.Sealed]("test.value")
 
 func keptEvents(r *fsm.Registry) {
 	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e kept) error { return values.Put(tx, fsm.K(m.Tenant, e.Name), e.Value) })
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e gone) error {
+		s, _, err := values.Get(tx, fsm.K(m.Tenant, e.Name))
+		if err != nil {
+			return err
+		}
+		return tx.Destroy(s)
+	})
 	fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
 }
 
@@ -639,4 +651,31 @@ func TestASealThatIsRemovedWhileItIsAskedGetsNothing(t *testing.T) {
 		require.NoError(t, err)
 		require.False(t, found, "of root key %d", row.Version)
 	}
+}
+
+// TestStoredAnswersOfVersionOneAreWaitedFor: nobody tells where they stand, and they end by themselves. Nothing else is held up, and status says so.
+func TestStoredAnswersOfVersionOneAreWaitedFor(t *testing.T) {
+	r := newRotation(t)
+	untold := fsm.Binding{Tenant: acme, Feature: "test", Field: "answer", Path: "a", Version: 1}
+	s, err := r.keys.Seal(r.view(), untold, []byte("answer"))
+	require.NoError(t, err)
+	r.apply(acme, kept{"answer", s}) // a place that the walk of the tests does not tell
+	r.raise()
+	r.keep(acme, "v1")
+	_, err = r.rot.Tenant(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, acme)
+	require.NoError(t, err)
+	_, err = r.rot.Root(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, false)
+	require.NoError(t, err)
+	r.work()
+	all, err := Rotations(r.view())
+	require.NoError(t, err)
+	require.NotZero(t, all[0].Ended, "the root key's is not held up")
+	require.EqualValues(t, 1, all[1].Remaining)
+	require.Contains(t, all[1].Waits, "stored answers of version 1")
+	r.readable(r.keys, acme, "v1")
+	r.apply(acme, gone{"answer"})
+	r.work()
+	all, err = Rotations(r.view())
+	require.NoError(t, err)
+	require.NotZero(t, all[1].Ended)
 }

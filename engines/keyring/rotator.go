@@ -113,7 +113,33 @@ func progress(v *fsm.View, scope fsm.UID, row rotationRow) (Rotation, error) {
 		out.Remaining = max(out.Remaining, 2) - 2 // its canary and the bridge go with it
 		out.Waits, err = waits(v)
 	}
+	if err == nil && out.Waits == "" {
+		out.Waits, err = lags(v, out)
+	}
 	return out, err
+}
+
+const fewLeft = 64 // values that are looked at to say what a rotation waits for
+
+// lags says what a rotation waits for besides seals.
+func lags(v *fsm.View, p Rotation) (string, error) {
+	switch {
+	case p.Root && p.Remaining == 0 && p.Tenants:
+		return "the keys of tenants are made anew", nil
+	case p.Root && p.Remaining == 0:
+		return "members take the new key, for ten minutes at most", nil
+	case p.Remaining > fewLeft:
+		return "", nil
+	}
+	placed := false
+	err := fsm.HeldBy(v, fsm.KEKID{Scope: p.Tenant, Version: p.From}, func(h fsm.Held) (bool, error) {
+		placed = h.Binding != nil
+		return !placed, nil
+	})
+	if err != nil || placed || p.Root {
+		return "", err
+	}
+	return "stored answers of version 1, which end within 15 minutes", nil
 }
 
 // waits says which seals have not wrapped the newest root key: the one before is kept for their sake.
@@ -323,6 +349,8 @@ func (r *Rotator) rewrapOne(ctx context.Context, v *fsm.View) (bool, error) {
 		r.done[from] = batch[len(batch)-1].Digest
 	case err == nil:
 		delete(r.done, from)
+	case errors.Is(err, errUnplaced):
+		return false, nil // status says what it waits for
 	}
 	sleep(ctx, min(time.Since(began), 100*time.Millisecond)) // half of the time is everybody else's
 	return err == nil, err
@@ -417,10 +445,13 @@ func (r *Rotator) findPlaces(b *rewrapBatch, wanted map[[32]byte]bool) error {
 		}
 	}
 	if len(b.e.Rewraps) == 0 {
-		return fault.New(fault.Corrupt, "key %s wraps values of which no feature says where they stand", b.from)
+		return errUnplaced
 	}
 	return nil
 }
+
+// errUnplaced is no failure at first: the stored answers of version 1 are told by nobody, and end within 15 minutes.
+var errUnplaced = errors.New("what is left under the old key are values of version 1 of which no feature says where they stand")
 
 // ownPlaces are the keyring's own values.
 func ownPlaces(r fsm.Reader, visit func(fsm.Binding, fsm.Sealed) error) error {

@@ -169,7 +169,7 @@ func clusterRoutes() []*route {
 			summary: "End a seal: new root and tenant keys, everything wrapped anew.", needs: []need{may("sys/seals/{seal}", rbac.Delete), may("sys/seals/{seal}", rbac.Sudo)},
 			limit: smallBody, request: of[quorum](), response: of[rotationAnswer]()},
 		{name: "sys.shares.rekey", method: http.MethodPost, pattern: "/sys/shares/rekey", kind: write, surface: operator, handle: rekeyShares, global: true,
-			summary: "Make new shares; the old ones open nothing more when the rotation has ended.", needs: []need{may("sys/shares", rbac.Write), may("sys/shares", rbac.Sudo)},
+			summary: "Make new shares; the old ones open nothing more.", needs: []need{may("sys/shares", rbac.Write), may("sys/shares", rbac.Sudo)},
 			limit: smallBody, request: of[rekeyBody](), response: of[sharesAnswer]()},
 		{name: "sys.shares.verify", method: http.MethodPost, pattern: "/sys/shares/verify", kind: read, surface: operator, handle: verifyShares, global: true,
 			summary: "Try shares without unsealing.", needs: []need{may("sys/shares", rbac.Read), may("sys/shares", rbac.Sudo)},
