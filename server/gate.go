@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -14,11 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
-	"github.com/trstctl/trstctl/server/api"
 )
 
 // gate opens and closes one node. It asks the node's seals until one answers, takes shares from people, and keeps a node closed that an operator
@@ -36,11 +31,6 @@ type gate struct {
 	since    time.Time
 	attempts map[string]*attempt
 	problems map[string]error // of each seal, when it was asked last
-}
-
-type attempt struct {
-	shares []seal.Share
-	began  time.Time
 }
 
 const (
@@ -223,125 +213,6 @@ func (g *gate) unmark() error {
 	return nil
 }
 
-// Unseal implements api.Gate.
-func (g *gate) Unseal(ctx context.Context, id string, text []byte) (api.UnsealProgress, error) {
-	if g.m.keys.Unsealed() {
-		return api.UnsealProgress{}, fault.New(fault.Conflict, "the node is not sealed")
-	}
-	held, threshold, err := g.held()
-	if err != nil {
-		return api.UnsealProgress{}, err
-	}
-	share, err := seal.ParseShare(text)
-	if err != nil {
-		return api.UnsealProgress{}, err
-	}
-	defer share.Zero()
-	if !held.Fits(share) {
-		return api.UnsealProgress{}, fault.New(fault.Denied, "this share is not of the set that opens this cluster: it is another cluster's, or was replaced by a rekey")
-	}
-	id, shares, err := g.gather(id, share, threshold)
-	defer zero(shares)
-	if err != nil || len(shares) < threshold {
-		return api.UnsealProgress{Attempt: id, Have: len(shares), Need: threshold, Sealed: true}, err
-	}
-	defer g.drop(id)
-	if err := g.open(ctx, held, shares); err != nil {
-		return api.UnsealProgress{}, err
-	}
-	return api.UnsealProgress{Have: threshold, Need: threshold}, nil
-}
-
-func (g *gate) open(ctx context.Context, held *seal.Shamir, shares []seal.Share) error {
-	opened, err := held.WithShares(shares)
-	if err != nil {
-		g.m.log.Warn("an attempt to unseal with shares failed")
-		return err
-	}
-	defer opened.Close()
-	if err := g.unseal(ctx, g.unmark, opened); err != nil {
-		return err
-	}
-	g.m.log.Info("the node was unsealed with shares")
-	return nil
-}
-
-// held is the seal that people hold and how many shares it takes.
-func (g *gate) held() (*seal.Shamir, int, error) {
-	v, err := g.m.cluster.Store().View()
-	if err != nil {
-		return nil, 0, err
-	}
-	defer v.Close()
-	held, err := keyring.HeldSeal(v)
-	if err != nil {
-		return nil, 0, err
-	}
-	all, err := keyring.Seals(v)
-	for _, s := range all {
-		if s.Name == keyring.SharesName {
-			return held, int(s.Threshold), err
-		}
-	}
-	return nil, 0, err
-}
-
-// gather adds a share to an attempt, a new one with id "", and returns copies of those that have come: the attempt may expire at any moment.
-func (g *gate) gather(id string, share seal.Share, threshold int) (string, []seal.Share, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if id == "" {
-		if len(g.attempts) >= mostAttempts {
-			return "", nil, fault.New(fault.RateLimited, "%d attempts to unseal are under way: wait until some have expired", len(g.attempts)).After(time.Minute)
-		}
-		var b [16]byte
-		rand.Read(b[:])
-		id = hex.EncodeToString(b[:])
-		g.attempts[id] = &attempt{began: time.Now()}
-	}
-	at := g.attempts[id]
-	if at == nil || len(at.shares) >= threshold { // full: it is being tried at this moment
-		return "", nil, fault.New(fault.NotFound, "there is no such attempt: it has expired, failed or ended, begin again without it")
-	}
-	for _, have := range at.shares {
-		if have.X == share.X {
-			return id, slices.Clone(at.shares), nil // the same once more
-		}
-	}
-	if at.shares == nil {
-		at.shares = make([]seal.Share, 0, threshold) // none is left behind where it grew
-	}
-	at.shares = append(at.shares, share)
-	return id, slices.Clone(at.shares), nil
-}
-
-func (g *gate) drop(id string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if at := g.attempts[id]; at != nil {
-		zero(at.shares)
-		delete(g.attempts, id)
-	}
-}
-
-// expire forgets attempts that were abandoned, and all of them once the node is open.
-func (g *gate) expire() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for id, at := range g.attempts {
-		if time.Since(at.began) > attemptLife || g.m.keys.Unsealed() && len(at.shares) > 0 {
-			zero(at.shares)
-			delete(g.attempts, id)
-		}
-	}
-}
-
-func zero(shares []seal.Share) {
-	for i := range shares {
-		shares[i].Zero()
-	}
-}
-
 // Reason implements api.Gate: why the node is sealed, for everyone who asks.
 func (g *gate) Reason() string {
 	g.mu.Lock()
@@ -350,140 +221,4 @@ func (g *gate) Reason() string {
 		return ""
 	}
 	return g.reason.Error()
-}
-
-// Quorum implements api.Gate.
-func (g *gate) Quorum(texts [][]byte) error {
-	held, threshold, err := g.held()
-	if fault.Is(err, fault.NotFound) && len(texts) == 0 {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if len(texts) != threshold {
-		return fault.Bad("quorum", "%d shares are needed besides the token, %d came: give them with --shares-from FILE or on stdin, one a line", threshold, len(texts))
-	}
-	shares := make([]seal.Share, len(texts))
-	for i, t := range texts {
-		if shares[i], err = seal.ParseShare(t); err != nil {
-			return err
-		}
-		defer shares[i].Zero()
-	}
-	opened, err := held.WithShares(shares)
-	if err != nil {
-		return fault.New(fault.Denied, "these shares do not open the seal")
-	}
-	opened.Close()
-	return nil
-}
-
-// What members ask each other about seals.
-const (
-	askSeals = "seal.status"
-	askClose = "seal.close"
-)
-
-// sealState is one seal as one node sees it.
-type sealState struct {
-	Name    string `cbor:"1,keyasint"`
-	Kind    string `cbor:"2,keyasint"`
-	Error   string `cbor:"3,keyasint"`
-	Latency int64  `cbor:"4,keyasint"` // ns
-}
-
-// answerSeals asks every seal of this node for a random value's wrap and back.
-func (g *gate) answerSeals(ctx context.Context) ([]byte, error) {
-	out := make([]sealState, len(g.seals))
-	var wg sync.WaitGroup
-	for i, s := range g.seals {
-		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(ctx, askTime)
-			defer cancel()
-			began := time.Now()
-			err := testSeal(ctx, s)
-			out[i] = sealState{Name: s.Name(), Kind: s.Kind(), Latency: int64(time.Since(began))}
-			if err != nil {
-				out[i].Error = err.Error()
-			}
-		})
-	}
-	wg.Wait()
-	return fsm.Encode(out)
-}
-
-func testSeal(ctx context.Context, s seal.Seal) error {
-	if t, ok := s.(interface{ Test(context.Context) error }); ok {
-		return t.Test(ctx)
-	}
-	value, aad := make([]byte, 32), []byte("trstctl seal test")
-	rand.Read(value)
-	wrapped, err := s.Wrap(ctx, value, aad)
-	if err != nil {
-		return err
-	}
-	back, err := s.Unwrap(ctx, wrapped, aad)
-	if err == nil && subtle.ConstantTimeCompare(value, back) != 1 {
-		err = errors.New("it does not give back what it was given")
-	}
-	return err
-}
-
-// Seals implements api.Gate: every configured seal on every node, and those of the cluster that no node has.
-func (g *gate) Seals(ctx context.Context) ([]api.SealStatus, error) {
-	v, err := g.m.cluster.Store().View()
-	if err != nil {
-		return nil, err
-	}
-	known, err := keyring.Seals(v)
-	v.Close()
-	if err != nil {
-		return nil, err
-	}
-	ids, err := g.m.cluster.MemberIDs()
-	if err != nil {
-		return nil, err
-	}
-	perNode := make([][]api.SealStatus, len(ids))
-	var wg sync.WaitGroup
-	for i, id := range ids {
-		wg.Go(func() { perNode[i] = g.sealsOf(ctx, id, known) })
-	}
-	wg.Wait()
-	var out []api.SealStatus
-	for _, all := range perNode {
-		out = append(out, all...)
-	}
-	return append(out, people(known)...), nil
-}
-
-func (g *gate) sealsOf(ctx context.Context, id string, known []keyring.SealRecorded) (out []api.SealStatus) {
-	ctx, cancel := context.WithTimeout(ctx, askTime+2*time.Second)
-	defer cancel()
-	b, err := g.m.cluster.Ask(ctx, id, askSeals, nil)
-	var states []sealState
-	if err == nil {
-		err = fsm.Decode(b, &states)
-	}
-	if err != nil {
-		return []api.SealStatus{{Node: id, Error: err.Error()}}
-	}
-	for _, s := range states {
-		row := api.SealStatus{Node: id, Seal: s.Name, Kind: s.Kind, Error: s.Error, OK: s.Error == "", Latency: s.Latency / 1000}
-		for _, k := range known {
-			row.Member = row.Member || k.Name == s.Name
-		}
-		out = append(out, row)
-	}
-	return out
-}
-
-func people(known []keyring.SealRecorded) (out []api.SealStatus) {
-	for _, k := range known {
-		if k.Kind == seal.KindShamir {
-			out = append(out, api.SealStatus{Seal: k.Name, Kind: k.Kind, Member: true, OK: true, Shares: int(k.Shares), Threshold: int(k.Threshold)})
-		}
-	}
-	return out
 }
