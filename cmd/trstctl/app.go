@@ -43,11 +43,20 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
-	fmt.Fprintf(a.err, "trstctl: %s%s\n", clean(err.Error()), a.advice(err))
+	fmt.Fprintf(a.err, "trstctl: %s%s\n", indented(err.Error()), a.advice(err))
 	if !a.started {
 		return exitUsage
 	}
 	return exitCode(err)
+}
+
+// indented is clean of each line; the second and further ones, such as one for each key of a configuration, are set off.
+func indented(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		lines[i] = clean(l)
+	}
+	return strings.Join(lines, "\n  ")
 }
 
 // advice says what to do about errors whose message comes from a node, which does not know where this command has its settings from.
