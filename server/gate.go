@@ -26,11 +26,11 @@ type gate struct {
 	door sync.Mutex  // held while keys are taken or wiped and the mark is made or removed, never while a seal is asked
 	shut atomic.Bool // an operator has sealed the node since it started
 
+	warned time.Time // run's own: when it said last that a newer key is missing
+
 	mu       sync.Mutex // guards the rest
 	reason   error      // why the node is sealed; nil when it is not known yet
-	since    time.Time
 	attempts map[string]*attempt
-	problems map[string]error // of each seal, when it was asked last
 }
 
 const (
@@ -43,7 +43,7 @@ const (
 )
 
 func newGate(m *member, c Config, seals []seal.Seal) *gate {
-	return &gate{m: m, seals: seals, mark: filepath.Join(c.Data, sealedMark), since: time.Now(), attempts: map[string]*attempt{}, problems: map[string]error{}}
+	return &gate{m: m, seals: seals, mark: filepath.Join(c.Data, sealedMark), attempts: map[string]*attempt{}}
 }
 
 var errByOperator = fault.New(fault.Sealed, "an operator sealed this node: `trstctl operator unseal` opens it, with shares, or on its machine with -c FILE")
@@ -102,9 +102,6 @@ func (g *gate) note(err error) {
 	if err != nil && g.shut.Load() { // it was asked for before
 		err = errByOperator
 	}
-	if (err == nil) != (g.reason == nil) {
-		g.since = time.Now()
-	}
 	if err != nil && (g.reason == nil || g.reason.Error() != err.Error()) && !errors.Is(err, errByOperator) {
 		g.m.log.Warn("the node is sealed", "reason", err.Error())
 	}
@@ -145,7 +142,10 @@ func (g *gate) step(ctx context.Context) error {
 	case !fault.Is(err, fault.Sealed):
 		return err
 	case g.m.keys.Unsealed():
-		g.m.log.Warn("a newer root key is not here yet", "err", err)
+		if time.Since(g.warned) > time.Minute {
+			g.warned = time.Now()
+			g.m.log.Warn("a newer root key is not here yet", "err", err)
+		}
 		return nil
 	}
 	g.note(err) // it was away while its keys were rotated
