@@ -296,18 +296,37 @@ func (a *app) operatorDigest() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		digests := []sdk.Digest{}
-		for _, address := range client.Addresses() {
-			d, err := a.digest(c.Context(), client, address)
-			if err != nil {
-				return err
-			}
-			digests = append(digests, d)
+		digests, err := a.digests(c.Context(), client)
+		if err != nil {
+			return err
 		}
 		return a.show(view{json: sdk.Page[sdk.Digest]{Items: digests}, head: []string{"NODE", "INDEX", "DIGEST"}, rows: rowsOf(digests, func(d sdk.Digest) []string {
 			return []string{d.Node, number(d.Index), d.Digest}
 		})})
 	}}
+}
+
+// digests asks every node, and all of them again for a while when something was written in between: digests compare at the same index only.
+func (a *app) digests(ctx context.Context, client *sdk.Client) (all []sdk.Digest, err error) {
+	for until := time.Now().Add(5 * time.Second); ; {
+		all = []sdk.Digest{}
+		same := true
+		for _, address := range client.Addresses() {
+			d, err := a.digest(ctx, client, address)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, d)
+			same = same && d.Index == all[0].Index
+		}
+		if same {
+			return all, nil
+		}
+		if time.Now().After(until) {
+			fmt.Fprintln(a.err, "the nodes were asked at different indexes, for the cluster is being written to: `trstctl operator autopilot` tells of nodes that differ")
+			return all, nil
+		}
+	}
 }
 
 func (a *app) digest(ctx context.Context, client *sdk.Client, address string) (d sdk.Digest, err error) {

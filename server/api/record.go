@@ -30,7 +30,7 @@ func (c *call) record(refusal error) error {
 	if s == nil {
 		s = c.refused
 	}
-	if s == nil || c.recorded {
+	if s == nil || c.recorded || refusal == nil && c.route.plain {
 		return nil
 	}
 	r := c.blank(s)

@@ -80,6 +80,7 @@ type route struct {
 	roots  bool // exists for tokens of the root tenant only
 	self   bool // concerns the caller's own token: the request stands in its tenant
 	long   bool // has minutes, not seconds
+	plain  bool // tells nothing that anybody has stored: its answers are not put on record, which would change what it measures
 	frees  bool // gives space back, or takes none: goes on when the disk is full
 
 	// Filled in by table.

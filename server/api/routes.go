@@ -185,7 +185,7 @@ func clusterRoutes() []*route {
 		{name: "sys.rotate.gossip", method: http.MethodPost, pattern: "/sys/rotate/gossip", kind: write, surface: operator, handle: rotateGossip, global: true,
 			summary: "Make a new key for the gossip between nodes.", needs: []need{may("sys/rotate", rbac.Write), may("sys/rotate", rbac.Sudo)},
 			limit: smallBody, request: of[nothing](), response: of[gossipAnswer]()},
-		{name: "sys.digest", method: http.MethodGet, pattern: "/sys/digest", kind: read, surface: bulk, handle: readDigest, long: true, global: true,
+		{name: "sys.digest", method: http.MethodGet, pattern: "/sys/digest", kind: read, surface: bulk, handle: readDigest, long: true, plain: true, global: true,
 			summary: "Digest of the replicated state on this node.", needs: []need{may("sys/digest", rbac.Read)}, response: of[digestAnswer]()},
 		{name: "sys.snapshot", method: http.MethodGet, pattern: "/sys/snapshot", kind: read, surface: bulk, handle: sendSnapshot, long: true, global: true, roots: true,
 			summary: "Stream a backup of the whole state, encrypted; for the root tenant.", needs: []need{may("sys/snapshot", rbac.Read), may("sys/snapshot", rbac.Sudo)}},
