@@ -28,6 +28,7 @@ type Rebirth struct {
 	Epoch   uint32        // 0: the one after the state's
 	RootTTL time.Duration // of the new root token; 0: 768 hours
 	Version string        // of the binary
+	Force   bool          // of a restore: the node that is there is kept aside, and the new epoch comes after its own
 	Told    func(string)  // what is being done, for a person who waits; nil: nobody does
 }
 
@@ -52,7 +53,8 @@ type Reborn struct {
 
 // RestoreSnapshot makes the configuration's node, whose data directory is empty, the only node of the cluster that a backup is of. Every token
 // that was issued before is dead; the new root token is in the answer and nowhere else. A crash leaves a directory that is empty to a restore, or
-// a node.
+// a node. With Force the directory may hold the node already: its cluster's other nodes, which live in an older epoch then, end themselves when they
+// meet it.
 func RestoreSnapshot(ctx context.Context, path string, how Rebirth) (out Reborn, err error) {
 	cfg := how.Config
 	seals, err := how.seals()
@@ -60,6 +62,17 @@ func RestoreSnapshot(ctx context.Context, path string, how Rebirth) (out Reborn,
 		return out, err
 	}
 	defer closeSeals(seals)
+	if how.Force {
+		kept, asideErr := setAside(path, &how)
+		if asideErr != nil {
+			return out, asideErr
+		}
+		defer func() {
+			if err != nil {
+				err = errors.Join(err, kept.back())
+			}
+		}()
+	}
 	if err := private(cfg.Data); err != nil {
 		return out, err
 	}
@@ -110,7 +123,7 @@ func emptyDirectory(dir string) error {
 	}
 	for _, e := range entries {
 		if !slices.Contains([]string{"lock", "trstctl.sock", "lost+found", "seals"}, e.Name()) {
-			return fault.New(fault.Conflict, "data: %s is not empty, it holds %q: a restore makes a new node, give it a directory of its own or move that one aside", dir, e.Name())
+			return fault.New(fault.Conflict, "data: %s is not empty, it holds %q: a restore makes a new node, give it a directory of its own, or --force, which keeps that one aside", dir, e.Name())
 		}
 	}
 	return nil
@@ -135,6 +148,11 @@ func restoreInto(ctx context.Context, f *backup.File, seals []seal.Seal, how Reb
 		return out, err
 	}
 	defer keys.Close()
+	if how.Force { // a history is given up
+		if err := how.agreed(v); err != nil {
+			return out, err
+		}
+	}
 	alone, err := cluster.NewAlone(cfg.Data, cfg.Node, cfg.self(how.Version), v, keys)
 	if err != nil {
 		return out, err

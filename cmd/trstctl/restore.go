@@ -52,11 +52,14 @@ func (r *rebirth) begin(a *app) (server.Config, error) {
 
 func (a *app) snapshotRestore() *cobra.Command {
 	var r rebirth
-	c := &cobra.Command{Use: "restore FILE -c CONFIG", Short: "Make a node with an empty data directory the cluster that a backup is of", Args: cobra.ExactArgs(1),
+	c := &cobra.Command{Use: "restore FILE -c CONFIG", Short: "Make a node the cluster that a backup is of", Args: cobra.ExactArgs(1),
 		Long: "Make a node with an empty data directory the cluster that a backup is of. The node must not run. It becomes a cluster of one, in a new epoch: every token\n" +
 			"issued before is dead, former members are removed for ever, and new ones join as usual. The new root token is shown once. A restore that is cut\n" +
-			"off is repeated: it begins anew."}
+			"off is repeated: it begins anew.\n\n" +
+			"With --force the node may have data of the same cluster: it is kept beside, as DATA.before-restore, and the other nodes, whose history has ended, end\n" +
+			"themselves when they meet this one. Where people hold shares as many as open the cluster must be given (--shares-from)."}
 	r.flags(a, c)
+	c.Flags().BoolVar(&r.how.Force, "force", false, "replace the node that the data directory holds, and with it its cluster's present history")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		defer r.forget()
 		if _, err := r.begin(a); err != nil {
