@@ -74,12 +74,36 @@ func (n *Node) answerStatus(_ context.Context, peer string, body []byte) (any, e
 	}
 	s := n.Status()
 	s.Yours = n.acked.of(peer)
-	return s, nil
+	return s.asOf(hello.Readable), nil
+}
+
+// firstStatus is what binaries of version 1 read: they refuse what they do not know.
+type firstStatus struct {
+	Node     string `cbor:"1,keyasint"`
+	State    string `cbor:"2,keyasint"`
+	Term     uint64 `cbor:"3,keyasint"`
+	Applied  uint64 `cbor:"4,keyasint"`
+	Commit   uint64 `cbor:"5,keyasint"`
+	Sealed   bool   `cbor:"6,keyasint"`
+	Version  string `cbor:"7,keyasint"`
+	Leader   string `cbor:"8,keyasint"`
+	LowSpace bool   `cbor:"9,keyasint"`
+	Expires  int64  `cbor:"10,keyasint"`
+	Address  string `cbor:"11,keyasint"`
+}
+
+// asOf is the status as a binary of a version reads it.
+func (s Status) asOf(readable uint32) any {
+	if readable >= 2 {
+		return s
+	}
+	return firstStatus{s.Node, s.State, s.Term, s.Applied, s.Commit, s.Sealed, s.Version, s.Leader, s.LowSpace, s.Expires, s.Address}
 }
 
 // hello says where the asking node can be reached.
 type hello struct {
-	Address string `cbor:"1,keyasint"`
+	Address  string `cbor:"1,keyasint"`
+	Readable uint32 `cbor:"2,keyasint,omitempty"` // newest version that the asking binary reads; 0 of version 1
 }
 
 // Info is a member with what it says of itself; Status is nil when it does not answer.
@@ -123,7 +147,7 @@ func (n *Node) ask(ctx context.Context, id string) (Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	var s Status
-	err := n.peers.get(id).call(ctx, callStatus, hello{n.self.Cluster}, &s)
+	err := n.peers.get(id).call(ctx, callStatus, hello{n.self.Cluster, Version}, &s)
 	return s, err
 }
 
