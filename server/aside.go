@@ -17,7 +17,7 @@ type aside struct{ dir, kept string }
 // setAside moves the configuration's node out of the way of a backup of the same cluster, and has the new epoch come after both. There is nothing
 // to move when the directory is empty.
 func setAside(path string, how *Rebirth) (*aside, error) {
-	a := &aside{how.Config.Data, how.Config.Data + ".before-restore"}
+	a := asideOf(how.Config.Data)
 	there, moved := isNode(a.dir), isNode(a.kept)
 	switch {
 	case there && moved:
@@ -36,11 +36,34 @@ func setAside(path string, how *Rebirth) (*aside, error) {
 	if err := a.fits(path, s, how); err != nil || moved {
 		return a, err
 	}
-	if err := os.Rename(a.dir, a.kept); err != nil {
-		return nil, fmt.Errorf("set the node's data directory aside: %w", err)
+	if err := a.move(); err != nil {
+		return nil, err
 	}
 	how.tell("the node that was there is kept in %s", a.kept)
 	return a, nil
+}
+
+func asideOf(dir string) *aside { return &aside{dir, dir + ".before-restore"} }
+
+// move holds the node's lock, so that it does not start meanwhile.
+func (a *aside) move() error {
+	lock, err := cluster.Lock(a.dir)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := os.Rename(a.dir, a.kept); err != nil {
+		return fmt.Errorf("set the node's data directory aside: %w", err)
+	}
+	return nil
+}
+
+// unended refuses a start in the middle of a restore by force: the node would look like a new one.
+func (a *aside) unended() error {
+	if isNode(a.dir) || !isNode(a.kept) {
+		return nil
+	}
+	return fault.New(fault.Conflict, "data: a restore by force did not end: run it again, or move %s back to %s", a.kept, a.dir)
 }
 
 func isNode(dir string) bool { return marked(dir, "node.json") && !marked(dir, restoring) }

@@ -24,6 +24,9 @@ func (g *gate) Unseal(ctx context.Context, id string, text []byte) (api.UnsealPr
 		return api.UnsealProgress{}, fault.New(fault.Conflict, "the node is not sealed")
 	}
 	held, threshold, err := g.held()
+	if fault.Is(err, fault.NotFound) {
+		err = fault.New(fault.Conflict, "the cluster has no shares: this node opens by its own seals, and if an operator sealed it, on its machine with `trstctl operator unseal -c FILE </dev/null`").Because(err)
+	}
 	if err != nil {
 		return api.UnsealProgress{}, err
 	}

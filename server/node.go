@@ -55,6 +55,9 @@ func NewNode(cfg Config, opt Options) (*Node, error) {
 // after an operator's init over the local socket.
 func (n *Node) Run(ctx context.Context) error {
 	defer n.forget()
+	if err := asideOf(n.cfg.Data).unended(); err != nil {
+		return err
+	}
 	if err := private(n.cfg.Data); err != nil {
 		return err
 	}

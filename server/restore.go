@@ -62,16 +62,11 @@ func RestoreSnapshot(ctx context.Context, path string, how Rebirth) (out Reborn,
 		return out, err
 	}
 	defer closeSeals(seals)
+	var kept *aside
 	if how.Force {
-		kept, asideErr := setAside(path, &how)
-		if asideErr != nil {
-			return out, asideErr
+		if kept, err = setAside(path, &how); err != nil {
+			return out, err
 		}
-		defer func() {
-			if err != nil {
-				err = errors.Join(err, kept.back())
-			}
-		}()
 	}
 	if err := private(cfg.Data); err != nil {
 		return out, err
@@ -81,6 +76,11 @@ func RestoreSnapshot(ctx context.Context, path string, how Rebirth) (out Reborn,
 		return out, err
 	}
 	defer lock.Close()
+	defer func() { // not before the lock: somebody else may be at work there
+		if err != nil {
+			err = errors.Join(err, kept.back())
+		}
+	}()
 	if err := clearRestore(cfg.Data); err != nil {
 		return out, err
 	}

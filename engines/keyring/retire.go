@@ -21,6 +21,11 @@ type wrapQuestion struct {
 	Version uint32 `cbor:"2,keyasint"`
 }
 
+type wrapAnswer struct {
+	Kind string `cbor:"1,keyasint"` // of the seal
+	Wrap []byte `cbor:"2,keyasint"`
+}
+
 type newestAnswer struct {
 	Version uint32 `cbor:"1,keyasint"`
 }
@@ -52,7 +57,10 @@ func (k *Keyring) wrapFor(ctx context.Context, r fsm.Reader, q wrapQuestion) ([]
 		return nil, fault.New(fault.NotFound, "this node has no seal %q", q.Seal)
 	}
 	w, err := k.wrapRoot(ctx, r, s, q.Version)
-	return w.Key.Bytes(), err
+	if err != nil {
+		return nil, err
+	}
+	return fsm.Encode(wrapAnswer{s.Kind(), w.Key.Bytes()})
 }
 
 // wrapRoot has a seal wrap a root key that this node has.
@@ -109,11 +117,11 @@ func (r *Rotator) wrapMissing(ctx context.Context, v *fsm.View) (bool, error) {
 
 // wrapWith is not done when no member answers: it is asked again at the next pass, and status says who is missing.
 func (r *Rotator) wrapWith(ctx context.Context, name string, version uint32) (done bool, err error) {
-	b, err := r.anyWrap(ctx, wrapQuestion{name, version})
+	made, err := r.anyWrap(ctx, wrapQuestion{name, version})
 	if err != nil {
 		return false, nil
 	}
-	kept, err := fsm.NewSealed(b)
+	kept, err := fsm.NewSealed(made.Wrap)
 	if err != nil {
 		return false, err
 	}
@@ -128,24 +136,24 @@ func (r *Rotator) wrapWith(ctx context.Context, name string, version uint32) (do
 }
 
 // anyWrap asks this node first, then the others.
-func (r *Rotator) anyWrap(ctx context.Context, q wrapQuestion) ([]byte, error) {
+func (r *Rotator) anyWrap(ctx context.Context, q wrapQuestion) (out wrapAnswer, err error) {
 	body, err := fsm.Encode(q)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	ids, err := r.peers.MemberIDs()
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	for _, id := range ids {
 		ask, cancel := context.WithTimeout(ctx, 6*time.Second)
-		out, err := r.peers.Ask(ask, id, askWrap, body)
+		b, err := r.peers.Ask(ask, id, askWrap, body)
 		cancel()
 		if err == nil {
-			return out, nil
+			return out, fsm.Decode(b, &out)
 		}
 	}
-	return nil, fault.New(fault.NotDone, "no member wraps root key %d with seal %q", q.Version, q.Seal)
+	return out, fault.New(fault.NotDone, "no member wraps root key %d with seal %q", q.Version, q.Seal)
 }
 
 // retireRoots ends the oldest root key when nothing needs it: no value, no member, no seal. A seal needs it until it has wrapped the next one, from

@@ -419,8 +419,9 @@ func TestASealThatIsAwayIsBridged(t *testing.T) {
 	second := New(cluster, file.As("hsm-b"))
 	require.NoError(t, second.Unseal(t.Context(), r.view(), r.keys.seals[0]), "as it would be with shares")
 	r.peers.all["n2"] = second
-	_, err = r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
+	added, err := r.rot.AddSeal(t.Context(), fsm.Request{Tenant: fsm.RootTenant}, "hsm-b")
 	require.NoError(t, err)
+	require.Equal(t, seal.KindFile, added.Kind, "as the node says that has it")
 	alone := New(cluster, file.As("hsm-b"))
 	require.NoError(t, alone.Unseal(t.Context(), r.view()), "the second node opens with its own seal")
 

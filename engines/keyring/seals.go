@@ -93,26 +93,19 @@ func (r *Rotator) prepareSeal(ctx context.Context, req fsm.Request, name string)
 		return out, err
 	}
 	for _, row := range all {
-		b, err := r.anyWrap(ctx, wrapQuestion{name, row.Version})
+		made, err := r.anyWrap(ctx, wrapQuestion{name, row.Version})
 		if err != nil {
 			return out, fault.New(fault.NotDone, "no member that is unsealed has a seal %q that answers: name it in that node's configuration (seals), start it, and see `trstctl operator seal status`", name).Because(err)
 		}
-		kept, err := fsm.NewSealed(b)
+		kept, err := fsm.NewSealed(made.Wrap)
 		if err != nil {
 			return out, err
 		}
+		out.record.Kind = made.Kind
 		out.wraps = append(out.wraps, RootWrapped{row.Version, Wrap{name, kept}})
 	}
-	out.record = SealRecorded{Name: name, Kind: r.kindOf(name), Root: all[len(all)-1].Version}
+	out.record.Name, out.record.Root = name, all[len(all)-1].Version
 	return out, r.vouch(v, &out.record)
-}
-
-// kindOf is what this node knows of a seal; another node's is an HSM, for a file would be here too.
-func (r *Rotator) kindOf(name string) string {
-	if s := r.keys.find(name); s != nil {
-		return s.Kind()
-	}
-	return seal.KindPKCS11
 }
 
 func (r *Rotator) vouch(v *fsm.View, record *SealRecorded) error {

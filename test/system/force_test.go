@@ -3,6 +3,7 @@ package system
 import (
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,6 +35,20 @@ func TestARestoreTakesALivingClusterBack(t *testing.T) {
 	require.NotZero(t, code, told)
 	require.NoError(t, os.Rename(c.KEK()+".away", c.KEK()))
 	require.FileExists(t, filepath.Join(n.Data, "node.json"), "what could not be replaced stays")
+
+	aside := n.Data + ".before-restore" // as a kill right after the first step leaves it
+	require.NoError(t, os.Rename(n.Data, aside))
+	_, told, code = c.Command("", "server", "-c", n.Config())
+	require.NotZero(t, code)
+	require.Contains(t, told, "a restore by force did not end", "it does not pass for a new node")
+	require.NoError(t, os.Mkdir(n.Data, 0o700))
+	lock, err := os.Create(filepath.Join(n.Data, "lock"))
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(lock.Fd()), syscall.LOCK_EX))
+	_, told, code = c.Command("", force...)
+	require.Equal(t, 5, code, told)
+	require.FileExists(t, lock.Name(), "nothing is taken from under another restore")
+	require.NoError(t, lock.Close())
 
 	out, told, code := c.Command("", force...)
 	require.Zero(t, code, told)
