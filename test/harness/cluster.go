@@ -13,13 +13,11 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -185,27 +183,6 @@ func (c *Cluster) Add() *Node {
 	c.Nodes = append(c.Nodes, n)
 	n.configure()
 	return n
-}
-
-// Ports of tests lie below the range from which the system takes those of outgoing connections: none is lost between being
-// found free and being listened on, as long as tests that run side by side do not draw the same.
-const (
-	lowestPort  = 10000
-	highestPort = 32000
-)
-
-// FreePort returns a port of the loopback that nobody listens on.
-func FreePort(t testing.TB) string {
-	for range 100 {
-		port := strconv.Itoa(lowestPort + rand.IntN(highestPort-lowestPort))
-		l, err := net.Listen("tcp", ":"+port)
-		if err == nil {
-			require.NoError(t, l.Close())
-			return port
-		}
-	}
-	t.Fatal("no free port was found")
-	return ""
 }
 
 // Client speaks to all nodes as root, whichever answers.

@@ -40,7 +40,7 @@ func newDev(t *testing.T, seal string) *devCluster {
 		}
 		require.NoError(t, os.RemoveAll(dir))
 	})
-	d.start("--nodes", "3", "--base-port", "0", "--seal", seal)
+	d.start("--nodes", "3", "--base-port", strconv.Itoa(harness.FreePorts(t, 30)), "--seal", seal)
 	d.awaitOutput("nodes are ready")
 	return d
 }

@@ -90,7 +90,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := portsFree(nodes); err != nil {
+	if err := awaitPorts(ctx, nodes, grace); err != nil {
 		return err
 	}
 	d := &cluster{opt: o, spawner: newSpawner(), nodes: nodes, children: map[string]*child{}}

@@ -10,8 +10,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -79,6 +81,22 @@ func freePlan(dir string, n int) (nodes []Node, err error) {
 		}
 	}
 	return nil, err
+}
+
+// awaitPorts waits for the ports of nodes whose last run was cut off: they may still be ending, and hold their ports until they have.
+func awaitPorts(ctx context.Context, nodes []Node, patience time.Duration) error {
+	cutOff := slices.ContainsFunc(nodes, func(n Node) bool { return n.PID != 0 })
+	for until := time.Now().Add(patience); ; {
+		err := portsFree(nodes)
+		if err == nil || !cutOff || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // portsFree tries all ports of nodes.

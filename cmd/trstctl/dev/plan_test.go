@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +31,18 @@ func TestAPortInUseIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	require.ErrorContains(t, portsFree(nodes), nodes[0].Cluster)
+}
+
+func TestPortsOfARunThatWasCutOffAreAwaited(t *testing.T) {
+	nodes, err := freePlan("/d", 1)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", nodes[0].Cluster)
+	require.NoError(t, err)
+	require.Error(t, awaitPorts(t.Context(), nodes, time.Minute), "nothing of ours is ending")
+	nodes[0].PID = 1
+	require.Error(t, awaitPorts(t.Context(), nodes, 0), "for ever")
+	time.AfterFunc(2*interval, func() { _ = l.Close() }) // as a killed node's kernel does
+	require.NoError(t, awaitPorts(t.Context(), nodes, time.Minute))
 }
 
 func TestQuotingIsTheShells(t *testing.T) {
