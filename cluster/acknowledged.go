@@ -152,7 +152,7 @@ func (n *Node) compareMemories(ctx context.Context, others []string, end func() 
 
 // refuseLess ends a start with less of the log than the others remember.
 func (n *Node) refuseLess(base uint64) error {
-	_, last, err := n.bounds()
+	_, last, err := boundsOf(n.logs)
 	if err != nil {
 		return fmt.Errorf("look at the Raft log: %w", err)
 	}

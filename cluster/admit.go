@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -81,6 +82,7 @@ func (n *Node) promote(ctx context.Context, m Member, steadyFor map[string]int) 
 	if err := n.proved(ctx, m.ID); err != nil {
 		return err
 	}
+	chaos.Point(chaos.JoinPromoting)
 	return n.configure("node became a voter", m.ID, n.raft.AddVoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Cluster), 0, raftChange))
 }
 

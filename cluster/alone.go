@@ -11,12 +11,12 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/cluster/logstore"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -178,7 +178,7 @@ func termOf(logs *logstore.Store) (uint64, error) {
 }
 
 func (a *Alone) snapshot(v *fsm.View) error {
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(a.id.dir, keepSnapshots, hclogTo(quiet()))
+	snaps, err := openSnapshots(a.id.dir, quiet())
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (a *Alone) Commit() error {
 	if !a.fresh {
 		return nil
 	}
-	now, pub := time.Now(), &a.id.key.PublicKey
+	now, pub := chaos.Now(), &a.id.key.PublicKey
 	node, err := a.ca.node(a.id.Node, pub, now)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 const (
@@ -44,6 +45,8 @@ type batcher struct {
 	barred   atomic.Uint64 // batches that were refused in a row because a transfer of leadership is under way
 	open     sync.WaitGroup
 	ended    chan struct{} // closed when nothing is taken from the queues any more
+
+	outlived []*proposal // run's own: by mutant.QueuedEntrySurvivesTerm
 }
 
 const (
@@ -60,7 +63,7 @@ type proposal struct {
 	done   chan fsm.Outcome
 }
 
-func newBatcher(n *Node) *batcher {
+func newBatcher(n *Agreement) *batcher {
 	return &batcher{raft: n.raft, store: n.store, log: n.log, clock: n.now, await: n.await, fail: n.fail, ordinary: make(chan *proposal, queueEntries),
 		urgent: make(chan *proposal, queueEntries), slots: make(chan struct{}, inFlight), ended: make(chan struct{})}
 }
@@ -211,6 +214,9 @@ func (b *batcher) dispatch(batch []*proposal) {
 	batch = b.claim(batch)
 	f, err := b.submit(&batch)
 	if err != nil || f == nil {
+		if mutant.QueuedEntrySurvivesTerm && fault.Is(err, fault.NotDone) {
+			b.outlived = append(b.outlived, batch...)
+		}
 		b.refuse(batch, err)
 		<-b.slots
 		return
@@ -251,12 +257,15 @@ func (b *batcher) submit(batch *[]*proposal) (raft.ApplyFuture, error) {
 		return nil, nil
 	}
 	term := (*batch)[0].term
-	if b.raft.CurrentTerm() != term || b.raft.State() != raft.Leader {
+	if b.raft.CurrentTerm() != term && !mutant.QueuedEntrySurvivesTerm || b.raft.State() != raft.Leader {
 		return nil, notLeading()
 	}
 	at, err := b.clock()
 	if err != nil {
 		return nil, err
+	}
+	if mutant.QueuedEntrySurvivesTerm {
+		b.resume(at)
 	}
 	data := marshal(*batch, term, at)
 	if err := b.store.Rehearse(term, data); err != nil {
@@ -270,6 +279,16 @@ func (b *batcher) submit(batch *[]*proposal) (raft.ApplyFuture, error) {
 		}
 	}
 	return b.raft.Apply(data, enqueueTime), nil
+}
+
+// resume proposes what waited when leadership was lost, for nobody: its callers have been told. Only mutant.QueuedEntrySurvivesTerm does that.
+func (b *batcher) resume(at fsm.Time) {
+	for _, p := range b.outlived {
+		if data := marshal([]*proposal{p}, p.term, at); b.store.Rehearse(p.term, data) == nil {
+			b.raft.Apply(data, enqueueTime)
+		}
+	}
+	b.outlived = nil
 }
 
 func marshal(batch []*proposal, term uint64, at fsm.Time) []byte {
@@ -339,6 +358,8 @@ func (b *batcher) settle(batch []*proposal, f raft.ApplyFuture) {
 func outcome(err error) error {
 	switch {
 	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress), errors.Is(err, raft.ErrEnqueueTimeout):
+		return notLeading()
+	case mutant.LostLeadershipTakenForNotDone && errors.Is(err, raft.ErrLeadershipLost):
 		return notLeading()
 	default:
 		return unknown(err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -114,7 +115,7 @@ func caKeyOf(r fsm.Reader, keys Keys, row foundedRow) (*ecdsa.PrivateKey, error)
 func (n *Node) renewCertificates(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait := time.Minute
-		if n.certs.due(time.Now(), n.self) {
+		if n.certs.due(chaos.Now(), n.self) {
 			if err := n.renew(); err != nil {
 				n.log.Warn("certificates not renewed, will retry", "err", err)
 				wait = 2 * time.Second
@@ -145,7 +146,7 @@ func (n *Node) renew() error {
 	if err != nil {
 		return err
 	}
-	now, pub := time.Now(), &n.id.key.PublicKey
+	now, pub := chaos.Now(), &n.id.key.PublicKey
 	node, err := ca.node(n.id.Node, pub, now)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 const (
@@ -26,8 +27,20 @@ func uptime() time.Duration {
 	return time.Duration(t.Nano())
 }
 
+// stopwatch is where ages are read; nil is uptime.
+type stopwatch func() time.Duration
+
+func (s stopwatch) read() time.Duration {
+	if s == nil {
+		return uptime()
+	}
+	return s()
+}
+
 // clockCheck compares this node's clock with the other voters'. The zero value has seen none.
 type clockCheck struct {
+	ages stopwatch
+
 	mu   sync.Mutex // guards the rest
 	seen map[string]sighting
 	off  time.Duration // of this node from the median
@@ -41,13 +54,13 @@ type sighting struct {
 
 // saw notes what a voter's clock says, in Unix nanoseconds.
 func (c *clockCheck) saw(id string, clock int64) {
-	off := time.Duration(clock - time.Now().UnixNano())
+	off := time.Duration(clock - chaos.Now().UnixNano())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.seen == nil {
 		c.seen = map[string]sighting{}
 	}
-	c.seen[id] = sighting{off, uptime()}
+	c.seen[id] = sighting{off, c.ages.read()}
 }
 
 // judge finds the median of what is known of the voters and of this node itself. Between two in the middle, as when one of three is
@@ -57,7 +70,7 @@ func (c *clockCheck) judge(term uint64, voters []string) {
 	defer c.mu.Unlock()
 	offs := []time.Duration{0}
 	for _, id := range voters {
-		if s, known := c.seen[id]; known && uptime()-s.at <= clockMemory {
+		if s, known := c.seen[id]; known && c.ages.read()-s.at <= clockMemory {
 			offs = append(offs, s.off)
 		}
 	}
@@ -68,15 +81,14 @@ func (c *clockCheck) judge(term uint64, voters []string) {
 
 // checkClock asks the voters for their clocks, waits for a majority of answers and judges by what is known then; later answers count the next
 // time.
-func (n *Node) checkClock(ctx context.Context, term uint64) error {
+func (n *Agreement) checkClock(ctx context.Context, term uint64) error {
 	voters, self := n.voters()
 	answers := make(chan error, len(voters))
 	for _, id := range voters {
 		go func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), confirmTime)
 			defer cancel()
-			var r confirmReply
-			err := n.peers.get(id).call(ctx, callConfirm, confirmRequest{term}, &r)
+			r, err := n.voice.Confirm(ctx, id, term)
 			if err == nil {
 				n.clock.saw(id, r.Clock)
 			}
@@ -100,8 +112,8 @@ func (n *Node) checkClock(ctx context.Context, term uint64) error {
 }
 
 // watchClock is the leader's worker that judges its clock again every second, and says when log time has run ahead of everybody's.
-func (n *Node) watchClock(ctx context.Context) error {
-	for said := uptime() - time.Hour; ctx.Err() == nil; pause(ctx, time.Second) {
+func (n *Agreement) watchClock(ctx context.Context) error {
+	for said := n.ages.read() - time.Hour; ctx.Err() == nil; pause(ctx, time.Second) {
 		if err := n.checkClock(ctx, n.raft.CurrentTerm()); err != nil && ctx.Err() == nil {
 			n.log.Debug("clocks not compared", "err", err)
 		}
@@ -109,9 +121,9 @@ func (n *Node) watchClock(ctx context.Context) error {
 		if err != nil {
 			continue
 		}
-		if ahead := v.Now().Sub(fsm.At(time.Now())); ahead > clockLimit && !n.clock.wrong() && uptime()-said > time.Minute {
+		if ahead := v.Now().Sub(fsm.At(chaos.Now())); ahead > clockLimit && !n.clock.wrong() && n.ages.read()-said > time.Minute {
 			n.log.Error("log time is ahead of the clocks of the majority: it stands still until they reach it", "ahead", ahead)
-			said = uptime()
+			said = n.ages.read()
 		}
 		v.Close()
 	}

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -59,33 +62,52 @@ func (n *Node) setTrailing(written int64, last uint64) error {
 // restore at a start (the tables are durable), so tables that were moved aside, or that stand before the latest snapshot, are filled from
 // it here; and a log that ends before it, because a crash came between a snapshot from the leader and the removal of what it
 // covers, is emptied.
-func (n *Node) align(snaps raft.SnapshotStore) (base uint64, err error) {
+func align(store *fsm.Store, logs raft.LogStore, snaps raft.SnapshotStore) (base uint64, err error) {
 	list, err := snaps.List()
 	if err != nil {
 		return 0, fmt.Errorf("list snapshots: %w", err)
 	}
 	if len(list) > 0 {
 		base = list[0].Index
-		if err := catchUp(n.store, snaps, list[0]); err != nil {
+		if err := catchUp(store, snaps, list[0]); err != nil {
 			return 0, err
 		}
 	}
-	first, last, err := n.bounds()
+	first, last, err := boundsOf(logs)
 	if err != nil {
 		return 0, err
 	}
 	if last < base && last > 0 {
-		if err := n.logs.DeleteRange(first, last); err != nil {
+		if err := logs.DeleteRange(first, last); err != nil {
 			return 0, err
 		}
 		first, last = 0, 0
 	}
-	return base, contiguous(n.store.Applied(), base, first, last)
+	if err := contiguous(store.Applied(), base, first, last); err != nil {
+		return 0, err
+	}
+	if first > base+1 { // the tables would do, but Raft starts from the snapshot
+		return 0, fault.New(fault.Corrupt, "the Raft log begins at index %d but the latest snapshot ends at %d: a snapshot was lost; "+
+			"move the data directory aside and join as a new node", first, base)
+	}
+	return base, nil
 }
 
-func (n *Node) bounds() (first, last uint64, err error) {
-	if first, err = n.logs.FirstIndex(); err == nil {
-		last, err = n.logs.LastIndex()
+// openSnapshots opens the directory of Raft's snapshots, which raft would make without syncing its name.
+func openSnapshots(dir string, log *slog.Logger) (*raft.FileSnapshotStore, error) {
+	if err := durable.MakeDir(filepath.Join(dir, "snapshots")); err != nil {
+		return nil, fmt.Errorf("make the directory of snapshots: %w", err)
+	}
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, keepSnapshots, hclogTo(log))
+	if err != nil {
+		return nil, fmt.Errorf("open snapshots: %w", err)
+	}
+	return snaps, nil
+}
+
+func boundsOf(logs raft.LogStore) (first, last uint64, err error) {
+	if first, err = logs.FirstIndex(); err == nil {
+		last, err = logs.LastIndex()
 	}
 	return first, last, err
 }

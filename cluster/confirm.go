@@ -7,7 +7,9 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // A round of ConfirmTerm shows that this node leads: a majority of the voters answers, to a question that was sent after
@@ -19,22 +21,37 @@ type confirmRequest struct {
 	Term uint64 `cbor:"1,keyasint"`
 }
 
-type confirmReply struct {
+// Confirmation is where a voter stands: the term that it is in, and its clock.
+type Confirmation struct {
 	Term  uint64 `cbor:"1,keyasint"`
 	Clock int64  `cbor:"2,keyasint"` // Unix ns
 }
 
-func (n *Node) answerConfirm(context.Context, string, []byte) (any, error) {
-	return confirmReply{n.raft.CurrentTerm(), time.Now().UnixNano()}, nil
+func (n *Agreement) answerConfirm(context.Context, string, []byte) (any, error) {
+	return n.Confirmation(), nil
+}
+
+// Confirmation answers a round of another node's.
+func (n *Agreement) Confirmation() Confirmation {
+	return Confirmation{n.raft.CurrentTerm(), chaos.Now().UnixNano()}
 }
 
 // confirm runs one round and returns a read index taken at its start.
-func (n *Node) confirm(ctx context.Context) (uint64, error) {
+func (n *Agreement) confirm(ctx context.Context) (uint64, error) {
 	term, err := n.opened()
 	if err != nil {
 		return 0, err
 	}
 	index := n.raft.CommitIndex()
+	switch {
+	case mutant.LeaseReads:
+		return index, nil
+	case mutant.ReadIndexVerifyLeader:
+		if n.await(n.raft.VerifyLeader()) != nil {
+			return 0, notLeading()
+		}
+		return index, nil
+	}
 	if err := n.leadsIn(ctx, term); err != nil {
 		return 0, err
 	}
@@ -42,7 +59,7 @@ func (n *Node) confirm(ctx context.Context) (uint64, error) {
 }
 
 // leadsIn shows that this node leads in a term, by a majority that has heard of no later one.
-func (n *Node) leadsIn(ctx context.Context, term uint64) error {
+func (n *Agreement) leadsIn(ctx context.Context, term uint64) error {
 	voters, self := n.voters()
 	if need := (len(voters)+self)/2 + 1 - self; need > 0 {
 		ctx, cancel := context.WithTimeout(ctx, confirmTime)
@@ -58,10 +75,10 @@ func (n *Node) leadsIn(ctx context.Context, term uint64) error {
 }
 
 // majority is leadsIn for the watchdog, also before the term was opened.
-func (n *Node) majority(ctx context.Context) error { return n.leadsIn(ctx, n.raft.CurrentTerm()) }
+func (n *Agreement) majority(ctx context.Context) error { return n.leadsIn(ctx, n.raft.CurrentTerm()) }
 
 // opened returns the term in which this node leads and whose opening entry has been applied.
-func (n *Node) opened() (uint64, error) {
+func (n *Agreement) opened() (uint64, error) {
 	term := n.raft.CurrentTerm()
 	if n.raft.State() != raft.Leader || n.store.Began() != term {
 		return 0, notLeading()
@@ -70,11 +87,11 @@ func (n *Node) opened() (uint64, error) {
 }
 
 // voters returns the other voters of the latest configuration, and 1 if this node is one.
-func (n *Node) voters() (others []string, self int) {
+func (n *Agreement) voters() (others []string, self int) {
 	for _, s := range n.raft.GetConfiguration().Configuration().Servers {
 		switch {
 		case s.Suffrage != raft.Voter:
-		case string(s.ID) == n.id.Node:
+		case string(s.ID) == n.name:
 			self = 1
 		default:
 			others = append(others, string(s.ID))
@@ -84,13 +101,13 @@ func (n *Node) voters() (others []string, self int) {
 }
 
 // poll asks the voters for their term until enough are in ours.
-func (n *Node) poll(ctx context.Context, term uint64, voters []string, need int) error {
-	replies := make(chan confirmReply, len(voters))
+func (n *Agreement) poll(ctx context.Context, term uint64, voters []string, need int) error {
+	replies := make(chan Confirmation, len(voters))
 	for _, id := range voters {
 		go func() {
-			var r confirmReply
-			if err := n.peers.get(id).call(ctx, callConfirm, confirmRequest{term}, &r); err != nil {
-				r = confirmReply{}
+			r, err := n.voice.Confirm(ctx, id, term)
+			if err != nil {
+				r = Confirmation{}
 			}
 			replies <- r
 		}()
@@ -116,6 +133,7 @@ type rounds struct {
 	mu      sync.Mutex
 	running bool
 	next    *round
+	now     *round // that is under way; looked at by mutant.ReadJoinsRunningRound only
 }
 
 type round struct {
@@ -131,6 +149,9 @@ func (r *rounds) join(ctx context.Context) (uint64, error) {
 		r.next = &round{done: make(chan struct{})}
 	}
 	mine := r.next
+	if mutant.ReadJoinsRunningRound && r.now != nil {
+		mine = r.now
+	}
 	if !r.running {
 		r.running = true
 		go r.run()
@@ -148,7 +169,7 @@ func (r *rounds) run() {
 	for {
 		r.mu.Lock()
 		now := r.next
-		r.next = nil
+		r.next, r.now = nil, now
 		if now == nil {
 			r.running = false
 			r.mu.Unlock()
@@ -160,4 +181,18 @@ func (r *rounds) run() {
 		cancel()
 		close(now.done)
 	}
+}
+
+// voice is the cluster port as an Agreement uses it.
+type voice struct{ peers *clients }
+
+func (v voice) Confirm(ctx context.Context, id string, term uint64) (out Confirmation, err error) {
+	err = v.peers.get(id).call(ctx, callConfirm, confirmRequest{term}, &out)
+	return out, err
+}
+
+func (v voice) ReadIndex(ctx context.Context, id string) (uint64, error) {
+	var out indexReply
+	err := v.peers.get(id).call(ctx, callIndex, none{}, &out)
+	return out.Index, err
 }

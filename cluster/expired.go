@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -28,7 +29,7 @@ func expired(c net.Conn) bool {
 }
 
 func outOfTime(from, to time.Time) bool {
-	now := time.Now()
+	now := chaos.Now()
 	return now.Before(from) || now.After(to)
 }
 

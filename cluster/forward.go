@@ -63,8 +63,7 @@ func (n *Node) watchSilence(ctx context.Context, giveUp func(), leader string) (
 	t := time.AfterFunc(silence, func() {
 		for ctx.Err() == nil {
 			ask, cancel := context.WithTimeout(ctx, silence)
-			var r confirmReply
-			err := n.peers.get(leader).call(ask, callConfirm, confirmRequest{}, &r)
+			_, err := n.voice.Confirm(ask, leader, 0)
 			cancel()
 			if err != nil {
 				giveUp()

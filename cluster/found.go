@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -29,7 +29,7 @@ func Found(dir, node string, self Self) (*Founding, error) {
 	if err := ValidNode(node); err != nil {
 		return nil, err
 	}
-	now, cluster := time.Now(), newUID()
+	now, cluster := chaos.Now(), newUID()
 	caKey, ca, err := newCA(cluster, now)
 	if err != nil {
 		return nil, err

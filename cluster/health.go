@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 // healthTime is for how long a member may be silent before it counts as away; it is asked every second.
@@ -92,7 +94,7 @@ func (n *Node) HealthOf(id string) Health {
 	case at.stable == 0:
 		h.Problem = n.problemOf(at.last)
 	default:
-		h.StableSince = time.Now().Add(at.stable - uptime())
+		h.StableSince = chaos.Now().Add(at.stable - uptime())
 	}
 	return h
 }

@@ -15,6 +15,7 @@ import (
 	"regexp"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -76,7 +77,7 @@ func LoadIdentity(dir string) (*Identity, error) {
 // newIdentity writes keys and certificates first and node.json last: without that file the directory has no identity.
 func newIdentity(dir string, cluster fsm.UID, node string, key *ecdsa.PrivateKey, ca *x509.Certificate) (*Identity, error) {
 	id := &Identity{Cluster: cluster, Node: node, dir: dir, key: key, ca: ca}
-	if err := os.MkdirAll(filepath.Join(dir, "tls"), 0o700); err != nil {
+	if err := durable.MakeDir(filepath.Join(dir, "tls")); err != nil {
 		return nil, fmt.Errorf("create identity: %w", err)
 	}
 	if err := writeFile(id.path("ca.pem"), certificatePEM(ca.Raw)); err != nil {
@@ -170,18 +171,10 @@ func writeFile(path string, b []byte) error {
 		err = os.Rename(path+".new", path)
 	}
 	if err == nil {
-		err = syncDir(filepath.Dir(path))
+		err = durable.SyncDir(filepath.Dir(path))
 	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -98,10 +100,12 @@ func Join(ctx context.Context, dir, token string, self Self) (*Identity, error) 
 	if err != nil {
 		return nil, err
 	}
+	chaos.Point(chaos.JoinAsked)
 	reply, err := t.ask(ctx, key, self)
 	if err != nil {
 		return nil, err
 	}
+	chaos.Point(chaos.JoinAnswered)
 	ca, err := x509.ParseCertificate(reply.CA)
 	if err != nil || CAKeyID(spki(ca.PublicKey)) != t.CA {
 		return nil, fmt.Errorf("the cluster answered with a CA that is not the one in the join token")
@@ -120,7 +124,7 @@ func joinKey(dir string) (*ecdsa.PrivateKey, error) {
 	if key, err := readKey(path); !errors.Is(err, os.ErrNotExist) {
 		return key, err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := durable.MakeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("create identity: %w", err)
 	}
 	key, err := newKey()
@@ -174,7 +178,7 @@ func (t joinToken) verify(cs tls.ConnectionState) error {
 	if _, err := nodeOf(cs.PeerCertificates[0], t.Cluster); err != nil {
 		return err
 	}
-	return chainAt(cs.PeerCertificates[0], cs.PeerCertificates[1], time.Now(), x509.ExtKeyUsageServerAuth)
+	return chainAt(cs.PeerCertificates[0], cs.PeerCertificates[1], chaos.Now(), x509.ExtKeyUsageServerAuth)
 }
 
 // JoinToken is a token that admits Node, once, until Expires. Token is the caller's to zero.
@@ -237,7 +241,7 @@ func (n *Node) decideToken(v *fsm.View, e *fsm.Entry, node, idempotencyKey strin
 	if err != nil {
 		return err
 	}
-	made := issued{sha256.Sum256(t.Secret), node, fsm.At(time.Now()).Add(tokenLife)}
+	made := issued{sha256.Sum256(t.Secret), node, fsm.At(chaos.Now()).Add(tokenLife)}
 	if e.Reply.Secret, err = n.keys.SealAnswer(v, answerBinding(made.Hash), idempotencyKey, []byte(text)); err != nil {
 		return fmt.Errorf("seal the join token: %w", err)
 	}
@@ -325,6 +329,7 @@ func (n *Node) admit(ctx context.Context, in joinRequest) (joinReply, error) {
 	if err != nil {
 		return joinReply{}, err
 	}
+	chaos.Point(chaos.JoinGranted)
 	n.log.Info("a node was admitted", "member", in.Member.ID, "address", in.Member.Cluster)
 	return n.reply(ca, in.Member, csr.PublicKey)
 }
@@ -335,7 +340,7 @@ func decideGrant(v *fsm.View, e *fsm.Entry, hash [32]byte, m Member) error {
 		return err
 	}
 	gone, err := wasRemoved(v, m.ID)
-	switch now := max(v.Now(), fsm.At(time.Now())); {
+	switch now := max(v.Now(), fsm.At(chaos.Now())); {
 	case err != nil:
 		return err
 	case !found || row.Node != m.ID:
@@ -360,7 +365,7 @@ func decideGrant(v *fsm.View, e *fsm.Entry, hash [32]byte, m Member) error {
 }
 
 func (n *Node) reply(ca issuer, m Member, pub any) (joinReply, error) {
-	now := time.Now()
+	now := chaos.Now()
 	node, err := ca.node(m.ID, pub, now)
 	if err != nil {
 		return joinReply{}, err
@@ -369,6 +374,7 @@ func (n *Node) reply(ca issuer, m Member, pub any) (joinReply, error) {
 	if err != nil {
 		return joinReply{}, err
 	}
+	chaos.Point(chaos.JoinSigned)
 	out := joinReply{Node: node.Raw, API: api.Raw, CA: n.id.ca.Raw}
 	if now := n.store.Epoch(); now > fsm.FirstEpoch {
 		out.Epoch = now

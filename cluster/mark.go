@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -69,8 +70,8 @@ func (n *Node) appendMark(_ context.Context, soon bool) (uint64, error) {
 }
 
 // appendAlone commits an event of the node's own as the only one of its batch, without a clock: at the time of the entry before.
-func (n *Node) appendAlone(term uint64, event fsm.Event) (uint64, error) {
-	e := fsm.Entry{ID: newUID(), Tenant: fsm.RootTenant, Actor: fsm.Actor{Identity: "node:" + n.id.Node}}
+func (n *Agreement) appendAlone(term uint64, event fsm.Event) (uint64, error) {
+	e := fsm.Entry{ID: newUID(), Tenant: fsm.RootTenant, Actor: fsm.Actor{Identity: "node:" + n.name}}
 	e.Add(event)
 	raw, err := e.Marshal()
 	if err != nil {
@@ -164,7 +165,7 @@ func (c *Config) wasOrderly() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return true, syncDir(filepath.Dir(c.orderlyFile()))
+	return true, durable.SyncDir(filepath.Dir(c.orderlyFile()))
 }
 
 func (c *Config) orderlyFile() string { return filepath.Join(c.Dir, "tables", orderly) }

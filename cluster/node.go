@@ -28,6 +28,7 @@ import (
 
 	"github.com/trstctl/trstctl/cluster/logstore"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -59,35 +60,26 @@ func (c *Config) digestEvery() time.Duration { return cmp.Or(c.Digest, digestEve
 
 // Node is a member of a cluster.
 type Node struct {
+	*agreement
 	cfg  Config
 	id   *Identity
 	self Self
-	log  *slog.Logger
 	keys Keys
 
-	store  *fsm.Store
 	ledger *fsm.Ledger
 	logs   *pulseStore // what Raft writes to
 	stored *logstore.Store
 	disk   *disk
-	raft   *raft.Raft
 	trans  *raft.NetworkTransport
 	port   *port
 
-	address  *addresses
-	certs    *certificates
-	peers    *clients // for calls that must be quick
-	bulk     *clients // for forwarded requests
-	batcher  *batcher
-	confirms rounds                   // ConfirmTerm, while this node leads
-	index    rounds                   // read indexes for this node
-	marked   atomic.Pointer[lastMark] // nil for none
-	marks    rounds                   // marks for the comparison of tables, while this node leads
-	fresh    freshness
-	clock    clockCheck
-	lead     *leadership
-	leads    leaderView
-	joiners  *rate.Limiter
+	address *addresses
+	certs   *certificates
+	peers   *clients                 // for calls that must be quick
+	bulk    *clients                 // for forwarded requests
+	marked  atomic.Pointer[lastMark] // nil for none
+	marks   rounds                   // marks for the comparison of tables, while this node leads
+	joiners *rate.Limiter
 
 	acked       *acknowledged
 	watch       *watch
@@ -104,15 +96,14 @@ type Node struct {
 	yielded      time.Duration // shapeMembers' own: uptime of its last attempt to hand over
 	fatal        chan error    // why this node cannot go on; the first is enough
 	closing      sync.Once
-	down         chan struct{} // closed when Raft answers no more
 }
 
 // Open starts Raft on the data directory of id. bootstrap makes it a cluster of one; it is for the founding only. The
 // node answers its peers and does its duties in Run.
 func Open(cfg Config, id *Identity, reg *fsm.Registry, keys Keys, bootstrap bool) (*Node, error) {
-	n := &Node{cfg: cfg, id: id, self: cfg.Self, log: cfg.Log, keys: keys, lead: newLeadership(), joiners: rate.NewLimiter(5, 20),
-		digests: newDigests(), watch: newWatch(), fatal: make(chan error, 1), down: make(chan struct{})}
-	n.leads.set("")
+	n := &Node{agreement: newAgreement(id.Node, cfg.Log), cfg: cfg, id: id, self: cfg.Self, keys: keys, joiners: rate.NewLimiter(5, 20),
+		digests: newDigests(), watch: newWatch(), fatal: make(chan error, 1)}
+	n.agreement.fail = n.fail
 	if err := n.open(reg, bootstrap); err != nil {
 		return nil, errors.Join(err, n.closeStores())
 	}
@@ -127,6 +118,7 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 	if n.stored, err = logstore.Open(cfg.LogStore, filepath.Join(cfg.Dir, "raft"), logstore.Options{Log: cfg.Log}); err != nil {
 		return err
 	}
+	chaos.Point(chaos.BootLogOpened)
 	n.logs = newPulseStore(n.stored)
 	if cfg.WrapLog != nil {
 		n.logs = newPulseStore(cfg.WrapLog(n.stored))
@@ -134,6 +126,7 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 	if n.store, err = fsm.Open(filepath.Join(cfg.Dir, "tables"), reg, fsm.Options{Log: cfg.Log}); err != nil {
 		return err
 	}
+	chaos.Point(chaos.BootTablesOpened)
 	n.store.AtMarks(n.digests.pin)
 	if n.acked, err = loadAcknowledged(cfg.Dir); err != nil {
 		return err
@@ -147,7 +140,7 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 		return err
 	}
 	n.address = newAddresses(cfg.Peers, n.store)
-	t := &trust{id: id, store: n.store, now: time.Now, cert: n.certs.forNode}
+	t := &trust{id: id, store: n.store, now: chaos.Now, cert: n.certs.forNode}
 	if n.port, err = openPort(cfg.Listen, t, n.address, cfg.Log); err != nil {
 		return err
 	}
@@ -157,20 +150,21 @@ func (n *Node) open(reg *fsm.Registry, bootstrap bool) (err error) {
 		return err
 	}
 	n.peers, n.bulk = newClients(n.port), newClients(n.port)
-	n.confirms.ask, n.index.ask, n.marks.ask = n.confirm, n.askIndex, n.mark
+	n.voice, n.marks.ask = voice{n.peers}, n.mark
 	n.ledger = fsm.NewLedger(n.store, n)
 	return n.startRaft(bootstrap)
 }
 
 func (n *Node) startRaft(bootstrap bool) error {
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(n.cfg.Dir, keepSnapshots, hclogTo(n.log))
-	if err != nil {
-		return fmt.Errorf("open snapshots: %w", err)
-	}
-	base, err := n.align(snaps)
+	snaps, err := openSnapshots(n.cfg.Dir, n.log)
 	if err != nil {
 		return err
 	}
+	base, err := align(n.store, n.logs, snaps)
+	if err != nil {
+		return err
+	}
+	chaos.Point(chaos.BootAligned)
 	if err := n.stored.Scan(context.Background(), base+1, func(l *raft.Log) { n.logs.written.Add(weight(l)) }); err != nil {
 		return err
 	}
@@ -188,11 +182,11 @@ func (n *Node) startRaft(bootstrap bool) error {
 			return fmt.Errorf("found the cluster: %w", err)
 		}
 	}
-	if n.raft, err = raft.NewRaft(cfg, n.store.FSM(), n.logs, n.logs, snaps, n.trans); err != nil {
+	if err := n.start(cfg, n.logs, n.logs, snaps, n.trans); err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	chaos.Point(chaos.BootRaftStarted)
 	n.address.raft.Store(n.raft)
-	n.batcher = newBatcher(n)
 	return nil
 }
 
@@ -245,14 +239,6 @@ func (w raftWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// now is the leader's clock for entries. A clock that a majority finds wrong is not used.
-func (n *Node) now() (fsm.Time, error) {
-	if n.clock.wrong() {
-		return 0, fault.New(fault.NotDone, "this node's clock differs from the others' by more than %s: it hands leadership over", clockLimit).After(time.Second)
-	}
-	return fsm.At(time.Now()), nil
-}
-
 // fail ends the node: Run returns err.
 func (n *Node) fail(err error) {
 	select {
@@ -261,8 +247,7 @@ func (n *Node) fail(err error) {
 	}
 }
 
-// Store returns the state machine, Ledger the way to change it.
-func (n *Node) Store() *fsm.Store   { return n.store }
+// Ledger returns the way to change the state.
 func (n *Node) Ledger() *fsm.Ledger { return n.ledger }
 
 // Identity returns who this node is.
@@ -272,12 +257,6 @@ func (n *Node) Identity() *Identity { return n.id }
 func (n *Node) Leads() bool {
 	_, err := n.Term()
 	return err == nil
-}
-
-// Leader returns the id of the leader, as far as this node knows.
-func (n *Node) Leader() (id string, known bool) {
-	_, l := n.raft.LeaderWithID()
-	return string(l), l != ""
 }
 
 // AddressOf returns where a member's API is reached, empty when it is not known.
@@ -294,25 +273,22 @@ func (n *Node) AddressOf(id string) string {
 	return m.API
 }
 
-// Term implements fsm.Log. Nothing is decided in a term before its clock has been judged.
+// Term implements fsm.Log, for a node that is fit to lead.
 func (n *Node) Term() (uint64, error) {
-	term, err := n.opened()
-	if err == nil && !n.clock.judgedIn(term) {
-		err = notLeading()
-	}
+	term, err := n.agreement.Term()
 	if err == nil {
 		err = n.fit()
 	}
 	return term, err
 }
 
-// Propose implements fsm.Log.
-func (n *Node) Propose(ctx context.Context, e *fsm.Entry) (fsm.Receipt, error) {
-	return n.batcher.propose(ctx, e)
+// Await is the Agreement's, for a node that is fit to serve.
+func (n *Node) Await(ctx context.Context, level Level, maxAge time.Duration, seen uint64) error {
+	if err := n.fit(); err != nil {
+		return err
+	}
+	return n.agreement.Await(ctx, level, maxAge, seen)
 }
-
-// ReadIndex implements fsm.Log.
-func (n *Node) ReadIndex(ctx context.Context) (uint64, error) { return n.confirms.join(ctx) }
 
 // Run answers the peers and does the node's duties until ctx ends; then it hands leadership over and stops. forwarded
 // handles what other nodes forward. A returned error means that this node cannot go on.
@@ -328,9 +304,9 @@ func (n *Node) Run(ctx context.Context, forwarded http.Handler) error {
 		})
 	}
 	start(func(ctx context.Context) error { return n.port.serve(n.protocols(ctx, forwarded)) })
-	for _, f := range []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.renewCertificates, n.announce,
-		n.disk.run, n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.watchProgress, n.keepTables, n.scrub, n.succeed,
-		n.compareTables, n.proveTables, n.remember, n.watchApply} {
+	for _, f := range append(n.duties(), n.renewCertificates, n.announce, n.disk.run,
+		n.watchLog, n.compact, n.gossip, n.watchState, n.watchMembers, n.keepTables, n.scrub, n.succeed,
+		n.compareTables, n.proveTables, n.remember, n.watchApply) {
 		start(f)
 	}
 	start(func(ctx context.Context) error {
@@ -366,23 +342,6 @@ func ended(wg *sync.WaitGroup, within time.Duration) bool {
 		return true
 	case <-time.After(within):
 		return false
-	}
-}
-
-// await waits for one of Raft's futures, of which those that are under way when Raft stops may never be answered.
-func (n *Node) await(f raft.Future) error {
-	done := make(chan error, 1)
-	go func() { done <- f.Error() }()
-	select {
-	case err := <-done:
-		return err
-	case <-n.down:
-	}
-	select {
-	case err := <-done:
-		return err
-	case <-time.After(look):
-		return raft.ErrRaftShutdown
 	}
 }
 
@@ -488,7 +447,7 @@ const progressLooks = 10 // seconds of this process's own time
 
 // watchProgress ends a leader that reaches a majority and still commits nothing, opens no term, or takes nothing because a transfer of its
 // leadership does not end: another can do better.
-func (n *Node) watchProgress(ctx context.Context) error {
+func (n *Agreement) watchProgress(ctx context.Context) error {
 	for seen, times := "", 0; ctx.Err() == nil; {
 		pause(ctx, time.Second)
 		now := n.hindered()
@@ -506,7 +465,7 @@ func (n *Node) watchProgress(ctx context.Context) error {
 }
 
 // hindered says what this leader is waiting for, in the same words as long as that is the same; nothing when all is well.
-func (n *Node) hindered() string {
+func (n *Agreement) hindered() string {
 	term := n.raft.CurrentTerm()
 	switch standing := n.batcher.standing(); {
 	case n.raft.State() != raft.Leader:

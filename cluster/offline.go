@@ -49,8 +49,8 @@ func OpenOffline(dir string, reg *fsm.Registry) (_ *Offline, err error) {
 	if o.kind, err = logstore.Kind(raftDir); err != nil {
 		return nil, err
 	}
-	if o.snaps, err = raft.NewFileSnapshotStoreWithLogger(dir, keepSnapshots, hclogTo(quiet())); err != nil {
-		return nil, fmt.Errorf("open snapshots: %w", err)
+	if o.snaps, err = openSnapshots(dir, quiet()); err != nil {
+		return nil, err
 	}
 	if o.logs, err = logstore.Open(o.kind, raftDir, logstore.Options{}); err != nil {
 		return nil, err
@@ -153,10 +153,3 @@ func (o *Offline) apply(batch []*raft.Log) error {
 
 // Settle makes the present state the one from which Raft starts, with alone as the only member.
 func (o *Offline) Settle(a *Alone) error { return a.settle(o.logs, o.Store) }
-
-func boundsOf(logs *logstore.Store) (first, last uint64, err error) {
-	if first, err = logs.FirstIndex(); err == nil {
-		last, err = logs.LastIndex()
-	}
-	return first, last, err
-}

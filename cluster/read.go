@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // Level says how fresh a read must be.
@@ -33,7 +34,10 @@ const (
 
 // freshness is measured: the state is as old as the newest request for a read index that it covers, counted from when
 // that was sent.
-type freshness struct{ sent atomic.Int64 } // uptime
+type freshness struct {
+	ages stopwatch
+	sent atomic.Int64 // uptime
+}
 
 func (f *freshness) covers(sent time.Duration) {
 	for {
@@ -49,18 +53,23 @@ func (f *freshness) age() time.Duration {
 	if sent == 0 {
 		return time.Hour
 	}
-	return uptime() - time.Duration(sent)
+	return f.ages.read() - time.Duration(sent)
 }
 
 // Age returns how old this node's state may be.
-func (n *Node) Age() time.Duration { return n.fresh.age() }
+func (n *Agreement) Age() time.Duration {
+	if mutant.LastContactFreshness && n.raft.State() == raft.Leader {
+		return 0
+	}
+	if mutant.LastContactFreshness {
+		return time.Since(n.raft.LastContact())
+	}
+	return n.fresh.age()
+}
 
 // Await returns when the local state satisfies level. seen is the index for Session; maxAge, at most MaxAge, is for Stale.
 // Errors are fault.NotDone.
-func (n *Node) Await(ctx context.Context, level Level, maxAge time.Duration, seen uint64) error {
-	if err := n.fit(); err != nil {
-		return err
-	}
+func (n *Agreement) Await(ctx context.Context, level Level, maxAge time.Duration, seen uint64) error {
 	switch level {
 	case Stale:
 		return n.awaitAge(ctx, min(maxAge, MaxAge))
@@ -74,7 +83,10 @@ func (n *Node) Await(ctx context.Context, level Level, maxAge time.Duration, see
 	}
 }
 
-func (n *Node) awaitSeen(ctx context.Context, seen uint64) error {
+func (n *Agreement) awaitSeen(ctx context.Context, seen uint64) error {
+	if mutant.SessionReadsDoNotWait {
+		return nil
+	}
 	short, cancel := context.WithTimeout(ctx, sessionWait)
 	defer cancel()
 	if n.store.Wait(short, seen) == nil {
@@ -90,7 +102,7 @@ func (n *Node) awaitSeen(ctx context.Context, seen uint64) error {
 }
 
 // awaitAge refuses at once when the state is too old; a round that is under way may still help the next caller.
-func (n *Node) awaitAge(ctx context.Context, most time.Duration) error {
+func (n *Agreement) awaitAge(ctx context.Context, most time.Duration) error {
 	if n.Age() <= most {
 		return nil
 	}
@@ -101,7 +113,7 @@ func (n *Node) awaitAge(ctx context.Context, most time.Duration) error {
 	return nil
 }
 
-func (n *Node) ageText() string {
+func (n *Agreement) ageText() string {
 	if n.fresh.sent.Load() == 0 {
 		return "of unknown age and so too"
 	}
@@ -109,8 +121,8 @@ func (n *Node) ageText() string {
 }
 
 // reach brings the local state up to everything acknowledged before the call.
-func (n *Node) reach(ctx context.Context) error {
-	sent := uptime()
+func (n *Agreement) reach(ctx context.Context) error {
+	sent := n.ages.read()
 	index, err := n.index.join(ctx)
 	if err == nil {
 		err = n.store.Wait(ctx, index)
@@ -133,7 +145,7 @@ type indexReply struct {
 type none struct{}
 
 // askIndex gets a read index: by a round of its own on the leader, from the leader on the others.
-func (n *Node) askIndex(ctx context.Context) (uint64, error) {
+func (n *Agreement) askIndex(ctx context.Context) (uint64, error) {
 	if n.raft.State() == raft.Leader {
 		return n.confirms.join(ctx)
 	}
@@ -144,30 +156,30 @@ func (n *Node) askIndex(ctx context.Context) (uint64, error) {
 	if leader == "" {
 		return 0, noLeader()
 	}
-	var r indexReply
-	if err := n.peers.get(leader).call(ctx, callIndex, none{}, &r); err != nil {
+	index, err := n.voice.ReadIndex(ctx, leader)
+	if err != nil {
 		var f *fault.Error
 		if errors.As(err, &f) {
 			return 0, err
 		}
 		return 0, fault.New(fault.NotDone, "the leader does not answer: try again").Because(err).After(time.Second)
 	}
-	return r.Index, nil
+	return index, nil
 }
 
-func (n *Node) answerIndex(ctx context.Context, _ string, _ []byte) (any, error) {
+func (n *Agreement) answerIndex(ctx context.Context, _ string, _ []byte) (any, error) {
 	index, err := n.confirms.join(ctx)
 	return indexReply{index}, err
 }
 
 // keepFresh measures the state's age twice a second, also when nobody reads.
-func (n *Node) keepFresh(ctx context.Context) error {
+func (n *Agreement) keepFresh(ctx context.Context) error {
 	for ctx.Err() == nil {
-		began := uptime()
+		began := n.ages.read()
 		if err := n.reach(ctx); err != nil && ctx.Err() == nil && n.Age() < MaxAge {
 			n.log.Warn("no read index", "err", err)
 		}
-		pause(ctx, untilAsked(n.Age(), uptime()-began))
+		pause(ctx, untilAsked(n.Age(), n.ages.read()-began))
 	}
 	return nil
 }

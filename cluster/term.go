@@ -10,12 +10,13 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 // WhileLeader runs tasks whenever this node leads, until ctx ends: after the term's opening entry has been applied, under a
 // context that ends with the term, and it waits for all of them before it looks at the next term. A task that returns
 // an error ends the node.
-func (n *Node) WhileLeader(ctx context.Context, tasks ...func(context.Context) error) error {
+func (n *Agreement) WhileLeader(ctx context.Context, tasks ...func(context.Context) error) error {
 	for {
 		term, err := n.lead.wait(ctx)
 		if err != nil {
@@ -92,7 +93,7 @@ func (l *leadership) end() {
 }
 
 // watchTerms is the one place that watches Raft's leadership. A second "true" means lost and won again.
-func (n *Node) watchTerms(ctx context.Context) error {
+func (n *Agreement) watchTerms(ctx context.Context) error {
 	end := func() {}
 	defer func() { end() }()
 	for {
@@ -112,7 +113,7 @@ func (n *Node) watchTerms(ctx context.Context) error {
 }
 
 // beginTerm opens a term apart from the watching; the returned function ends it.
-func (n *Node) beginTerm(ctx context.Context) (end func()) {
+func (n *Agreement) beginTerm(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var opening sync.WaitGroup
 	opening.Go(func() { n.openTerm(ctx) })
@@ -124,7 +125,7 @@ func (n *Node) beginTerm(ctx context.Context) (end func()) {
 }
 
 // openTerm commits the entry that opens the term. Until it is applied this node answers nothing as the leader.
-func (n *Node) openTerm(ctx context.Context) {
+func (n *Agreement) openTerm(ctx context.Context) {
 	for ctx.Err() == nil && n.raft.State() == raft.Leader {
 		number := n.raft.CurrentTerm()
 		var err error
@@ -135,6 +136,7 @@ func (n *Node) openTerm(ctx context.Context) {
 			err = n.checkClock(ctx, number)
 		}
 		if err == nil && n.store.Began() == number {
+			chaos.Point(chaos.TermOpened)
 			t := &term{number: number}
 			t.ctx, t.end = context.WithCancel(ctx)
 			n.log.Info("leadership began", "term", number)
@@ -146,7 +148,8 @@ func (n *Node) openTerm(ctx context.Context) {
 	}
 }
 
-func (n *Node) appendOpening(number uint64) error {
+func (n *Agreement) appendOpening(number uint64) error {
+	chaos.Point(chaos.TermOpening)
 	if _, err := n.appendAlone(number, fsm.TermBegan{Term: number}); err != nil { // nobody has judged this node's clock yet
 		return fmt.Errorf("open term %d: %w", number, err)
 	}
@@ -194,7 +197,7 @@ func (l *leaderView) under(ctx context.Context) (context.Context, context.Cancel
 var errLeaderChanged = errors.New("the leader changed")
 
 // watchLeader keeps leaderView true.
-func (n *Node) watchLeader(ctx context.Context) error {
+func (n *Agreement) watchLeader(ctx context.Context) error {
 	events := make(chan raft.Observation, 64)
 	o := raft.NewObserver(events, false, func(o *raft.Observation) bool {
 		_, ok := o.Data.(raft.LeaderObservation)

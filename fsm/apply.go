@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // ErrStale is the outcome of an entry whose guards no longer held: it had no effect, and its engine decides again.
@@ -38,7 +40,7 @@ func (r *Registry) applyBatch(tx *Tx, index, term uint64, data []byte) ([]Outcom
 	tx.meta.Index, tx.meta.Term = index, term
 	out := make([]Outcome, len(b.entries))
 	for i, raw := range b.entries {
-		if b.term != term {
+		if b.term != term && !mutant.QueuedEntrySurvivesTerm {
 			out[i].Err = ErrDropped
 			continue
 		}
@@ -46,7 +48,11 @@ func (r *Registry) applyBatch(tx *Tx, index, term uint64, data []byte) ([]Outcom
 		if err := Decode(raw, &f); err != nil {
 			return nil, fmt.Errorf("decode entry %d of the batch: %w", i, err)
 		}
-		f.Record.Index, f.Record.At = index, max(b.at, tx.meta.At)
+		at := b.at
+		if mutant.ClockInApply {
+			at = min(at, At(chaos.Now()))
+		}
+		f.Record.Index, f.Record.At = index, max(at, tx.meta.At)
 		if out[i], err = r.applyFrame(tx, &f); err != nil {
 			return nil, fmt.Errorf("apply entry %s: %w", f.Record.ID, err)
 		}
@@ -60,6 +66,9 @@ func (r *Registry) applyFrame(tx *Tx, f *frame) (Outcome, error) {
 		return old.outcome(f.Record.Receipt, f.Record.At), err
 	}
 	for _, g := range f.Guards {
+		if mutant.GuardNotChecked {
+			break
+		}
 		if n, err := StreamVersion(tx, g.Tenant, g.Stream); err != nil || n != g.Version {
 			return Outcome{Err: ErrStale}, err
 		}

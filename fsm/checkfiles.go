@@ -22,7 +22,7 @@ import (
 // start is more lenient with the end of the last write-ahead log, since Raft replays what a torn end loses; here a chunk that
 // is whole but does not have its checksum is damage, a fault.Corrupt that names the file.
 func CheckFiles(ctx context.Context, dir string) error {
-	n, err := currentGeneration(dir)
+	n, err := currentGeneration(vfs.Default, dir)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // Log appends to the replicated log; *cluster.Node is one.
@@ -48,11 +50,17 @@ func WithClock(now func() time.Time) LedgerOption { return func(l *Ledger) { l.n
 
 // NewLedger binds a store to its replicated log.
 func NewLedger(s *Store, l Log, options ...LedgerOption) *Ledger {
-	out := &Ledger{store: s, log: l, lanes: lanes{held: map[string]*lane{}}, now: time.Now}
+	out := &Ledger{store: s, log: l, lanes: lanes{held: map[string]*lane{}}, now: chaos.Now}
 	for _, o := range options {
 		o(out)
 	}
 	return out
+}
+
+// Leads reports whether this node may propose now.
+func (l *Ledger) Leads() bool {
+	_, err := l.log.Term()
+	return err == nil
 }
 
 // View opens the present state.
@@ -111,7 +119,7 @@ func (l *Ledger) attempt(ctx context.Context, r Request, covered *uint64, decide
 		rc, err = l.log.Propose(ctx, e)
 		return rc, !errors.Is(err, ErrStale), err
 	}
-	if *covered > 0 && index >= *covered {
+	if *covered > 0 && index >= *covered || mutant.RefusalFromDeposedLeader {
 		return rc, true, err
 	}
 	if *covered, err = l.present(ctx); err != nil {

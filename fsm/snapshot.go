@@ -9,14 +9,15 @@ import (
 	"hash"
 	"hash/crc32"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/hashicorp/raft"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // A snapshot is magic, then frames, then a trailer frame. A frame is its length and CRC32C, 4 bytes each, and pairs of
@@ -38,14 +39,20 @@ type snapshot struct {
 // Persist streams the pinned state and returns when the tables on disk cover it, so that Raft never truncates a log that a
 // crash would still need.
 func (p *snapshot) Persist(sink raft.SnapshotSink) error {
-	err := p.v.Export(sink)
+	chaos.Point(chaos.SnapshotTaken)
+	err := p.v.export(sink, func(key []byte) bool { return !mutant.ReceiptsLostInSnapshots || key[0] != spaceReceipts })
 	if err == nil {
+		chaos.Point(chaos.SnapshotStreamed)
 		err = p.s.flush()
 	}
 	if err != nil {
 		return errors.Join(err, sink.Cancel())
 	}
-	return sink.Close()
+	chaos.Point(chaos.SnapshotFlushed)
+	if err = sink.Close(); err == nil {
+		chaos.Point(chaos.SnapshotRenamed)
+	}
+	return err
 }
 
 // Release unpins the state.
@@ -76,11 +83,18 @@ func (s *Store) Sync() error {
 
 // Export writes the state at the view's index as a snapshot.
 func (v *View) Export(w io.Writer) error {
+	return v.export(w, func([]byte) bool { return true })
+}
+
+func (v *View) export(w io.Writer, counts func(key []byte) bool) error {
 	out := snapshotWriter{w: bufio.NewWriterSize(w, frameTarget), sum: sha256.New()}
 	if _, err := out.w.WriteString(snapshotMagic); err != nil {
 		return err
 	}
 	err := scan(v, []byte{spaceFirst}, []byte{spaceEnd}, false, func(k, val []byte) (bool, error) {
+		if !counts(k) {
+			return true, nil
+		}
 		return true, out.pair(k, val)
 	})
 	if err != nil {
@@ -117,6 +131,7 @@ func (o *snapshotWriter) flush() error {
 	if err == nil {
 		_, err = o.w.Write(o.frame)
 	}
+	chaos.Point(chaos.SnapshotFrame)
 	o.frame = o.frame[:0]
 	return err
 }
@@ -243,16 +258,18 @@ func (s *Store) restore(r io.Reader, least uint64) error {
 	}
 	h, err := s.fill(n+1, r, least)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(filepath.Join(s.dir, strconv.Itoa(n+1))))
+		return errors.Join(err, s.opt.FS.RemoveAll(filepath.Join(s.dir, strconv.Itoa(n+1))))
 	}
-	if err := writeGeneration(s.dir, n+1); err != nil {
+	chaos.Point(chaos.InstallFilled)
+	if err := writeGeneration(s.opt.FS, s.dir, n+1); err != nil {
 		return errors.Join(err, h.Close())
 	}
+	chaos.Point(chaos.InstallPointed)
 	return s.swap(old, h)
 }
 
 func (s *Store) fill(n int, r io.Reader, least uint64) (*handle, error) {
-	if err := os.RemoveAll(filepath.Join(s.dir, strconv.Itoa(n))); err != nil {
+	if err := s.opt.FS.RemoveAll(filepath.Join(s.dir, strconv.Itoa(n))); err != nil {
 		return nil, err
 	}
 	h, err := s.openGeneration(n)
@@ -276,6 +293,7 @@ func (s *Store) fill(n int, r io.Reader, least uint64) (*handle, error) {
 	if err == nil {
 		err = b.Commit(pebble.NoSync)
 	}
+	chaos.Point(chaos.InstallFilling)
 	if err = errors.Join(err, b.Close()); err == nil {
 		err = errors.Join(h.reaches(least), h.Flush())
 	}
@@ -306,10 +324,11 @@ func (s *Store) swap(old, h *handle) error {
 	if err := s.loadMeta(); err != nil {
 		return err
 	}
+	chaos.Point(chaos.InstallSwapped)
 	s.wake()
 	go func() { // views of the old tables may live on for a moment; a start removes what this leaves behind
 		old.refs.Wait()
-		if err := errors.Join(old.Close(), os.RemoveAll(old.dir)); err != nil {
+		if err := errors.Join(old.Close(), s.opt.FS.RemoveAll(old.dir)); err != nil {
 			s.log.Warn("old tables not removed", "err", err)
 		}
 	}()

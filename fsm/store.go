@@ -3,6 +3,7 @@ package fsm
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -14,8 +15,11 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // The first byte of every key in Pebble. Lower case is replicated: it is the same on every node at the same index, travels
@@ -51,6 +55,7 @@ type meta struct {
 type Options struct {
 	Log      *slog.Logger // nil discards
 	CacheMiB int64        // of Pebble's blocks and, within that, of tables in memory that are not written out yet, 16 MiB each; 0 means 48
+	FS       vfs.FS       // that holds the tables: one in memory for simulations, which crash it; nil: the disk. CheckTables reads the disk
 }
 
 // Store is the state machine's tables and event log in Pebble, and the FSM that Raft drives.
@@ -89,12 +94,18 @@ func Open(dir string, reg *Registry, opt Options) (*Store, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if opt.FS == nil {
+		opt.FS = vfs.Default
+	}
+	if err := opt.FS.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create tables: %w", err)
 	}
-	n, err := currentGeneration(dir)
+	if err := syncDir(opt.FS, filepath.Dir(dir)); err != nil { // its name, also when it was made by a start that was cut off
+		return nil, err
+	}
+	n, err := currentGeneration(opt.FS, dir)
 	if errors.Is(err, os.ErrNotExist) {
-		n, err = 1, writeGeneration(dir, 1)
+		n, err = 1, writeGeneration(opt.FS, dir, 1)
 	}
 	if err != nil {
 		return nil, err
@@ -106,7 +117,7 @@ func Open(dir string, reg *Registry, opt Options) (*Store, error) {
 	if err := s.loadMeta(); err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
-	return s, removeOthers(dir, n)
+	return s, removeOthers(opt.FS, dir, n)
 }
 
 func (s *Store) loadMeta() error {
@@ -149,7 +160,7 @@ func (s *Store) openGeneration(n int) (*handle, error) {
 	cache := pebble.NewCache(max(s.opt.CacheMiB, 48) << 20)
 	defer cache.Unref()
 	opt := &pebble.Options{
-		Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
+		FS: s.opt.FS, Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
 		Logger: pebbleLog{s.log}, EventListener: quietEvents(),
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
 	}
@@ -171,9 +182,13 @@ func corrupt(dir string, err error) error {
 }
 
 // currentGeneration reads which numbered directory holds the tables. The error is os.ErrNotExist when there are none yet.
-func currentGeneration(dir string) (int, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "CURRENT"))
+func currentGeneration(fs vfs.FS, dir string) (int, error) {
+	f, err := fs.Open(filepath.Join(dir, "CURRENT"))
 	if err != nil {
+		return 0, fmt.Errorf("read tables: %w", err)
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return 0, fmt.Errorf("read tables: %w", err)
 	}
 	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
@@ -184,9 +199,9 @@ func currentGeneration(dir string) (int, error) {
 }
 
 // writeGeneration makes n current, durably and at once.
-func writeGeneration(dir string, n int) error {
+func writeGeneration(fs vfs.FS, dir string, n int) error {
 	tmp := filepath.Join(dir, "CURRENT.new")
-	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return fmt.Errorf("write tables: %w", err)
 	}
@@ -194,14 +209,18 @@ func writeGeneration(dir string, n int) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("write tables: %w", err)
 	}
-	if err := os.Rename(tmp, filepath.Join(dir, "CURRENT")); err != nil {
+	chaos.Point(chaos.InstallPointing)
+	if err := fs.Rename(tmp, filepath.Join(dir, "CURRENT")); err != nil {
 		return fmt.Errorf("write tables: %w", err)
 	}
-	return syncDir(dir)
+	return syncDir(fs, dir)
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+func syncDir(fs vfs.FS, dir string) error {
+	if mutant.SkippedDirectoryFsync {
+		return nil
+	}
+	d, err := fs.OpenDir(dir)
 	if err != nil {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
@@ -209,14 +228,14 @@ func syncDir(dir string) error {
 }
 
 // removeOthers deletes what an interrupted or finished restore left behind.
-func removeOthers(dir string, n int) error {
-	entries, err := os.ReadDir(dir)
+func removeOthers(fs vfs.FS, dir string, n int) error {
+	names, err := fs.List(dir)
 	if err != nil {
 		return fmt.Errorf("read tables: %w", err)
 	}
-	for _, e := range entries {
-		if m, err := strconv.Atoi(e.Name()); err == nil && m != n {
-			if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+	for _, name := range names {
+		if m, err := strconv.Atoi(name); err == nil && m != n {
+			if err := fs.RemoveAll(filepath.Join(dir, name)); err != nil {
 				return fmt.Errorf("remove old tables: %w", err)
 			}
 		}

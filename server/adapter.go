@@ -12,6 +12,7 @@ import (
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/api"
 )
 
@@ -102,7 +103,7 @@ func (a adapter) Remove(ctx context.Context, r fsm.Request, id string) error {
 // Snapshot implements api.Snapshots.
 func (a adapter) Snapshot(ctx context.Context, v *fsm.View) (api.Snapshot, error) {
 	id := a.m.cluster.Identity()
-	b, err := backup.Prepare(ctx, v, a.m.keys, id.Cluster, id.Node, fsm.At(time.Now()))
+	b, err := backup.Prepare(ctx, v, a.m.keys, id.Cluster, id.Node, fsm.At(chaos.Now()))
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/backup"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -55,6 +56,7 @@ func (a *aside) move() error {
 	if err := os.Rename(a.dir, a.kept); err != nil {
 		return fmt.Errorf("set the node's data directory aside: %w", err)
 	}
+	chaos.Point(chaos.RestoreAside)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/backup/s3"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/egress"
 )
 
@@ -132,7 +133,9 @@ func backupGaugeOf(name, help string, get func(backup.Summary) (float64, bool)) 
 var allBackupGauges = []backupGauge{
 	backupGaugeOf("kept", "Scheduled backups that are kept.", func(s backup.Summary) (float64, bool) { return float64(s.Kept), true }),
 	backupGaugeOf("last_good_age_seconds", "Age of the youngest backup that has passed its drill; absent before the first.",
-		func(s backup.Summary) (float64, bool) { return time.Since(s.Good.At.Std()).Seconds(), s.Good.At > 0 }),
+		func(s backup.Summary) (float64, bool) {
+			return chaos.Now().Sub(s.Good.At.Std()).Seconds(), s.Good.At > 0
+		}),
 	backupGaugeOf("last_drill_ok", "1 when the last drill passed: the backup was read back, loaded, verified and opened.",
 		func(s backup.Summary) (float64, bool) { v, _ := truth(s.Tried.Good); return v, s.Tried.Drilled > 0 }),
 	backupGaugeOf("last_duration_seconds", "How long the last backup took.", func(s backup.Summary) (float64, bool) { return float64(s.Last.Taken.Millis) / 1000, s.Last.At > 0 }),

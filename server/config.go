@@ -71,9 +71,11 @@ type SealConfig struct {
 	File string `koanf:"file"` // 32 bytes, mode 0600, made by `trstctl operator keygen`
 }
 
-// RaftConfig chooses the log store: "bolt" or "wal".
+// RaftConfig chooses the log store, "bolt" or "wal", and bounds the log. 0 stands for the default.
 type RaftConfig struct {
 	LogStore string `koanf:"log_store"`
+	Snapshot int64  `koanf:"snapshot_mib"` // of log after which a snapshot is taken, default 64
+	Trailing int64  `koanf:"trailing_mib"` // of log that are kept behind it for members that lag, default 256
 }
 
 // SecretsConfig switches the secret store's routes on.
@@ -218,6 +220,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Raft.LogStore != "bolt" && c.Raft.LogStore != "wal" {
 		bad("raft.log_store", "%q is neither bolt nor wal", c.Raft.LogStore)
+	}
+	if c.Raft.Snapshot < 0 || c.Raft.Trailing < 0 {
+		bad("raft", "sizes are not negative")
 	}
 	if c.Disk.Reserve < 0 || c.Disk.Ballast < 0 {
 		bad("disk", "sizes are not negative")

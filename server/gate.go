@@ -13,6 +13,8 @@ import (
 
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -85,13 +87,16 @@ func (g *gate) unseal(ctx context.Context, may func() error, beside ...seal.Seal
 	if err != nil {
 		return err
 	}
+	chaos.Point(chaos.UnsealAnswered)
 	g.door.Lock()
 	defer g.door.Unlock()
 	if err := may(); err != nil {
 		opened.Drop()
 		return err
 	}
+	chaos.Point(chaos.UnsealOpening)
 	opened.Take()
+	chaos.Point(chaos.UnsealOpened)
 	g.note(nil)
 	return nil
 }
@@ -137,7 +142,7 @@ func (g *gate) step(ctx context.Context) error {
 		return err
 	}
 	defer v.Close()
-	err = g.m.keys.Refresh(ctx, v, fsm.At(time.Now()))
+	err = g.m.keys.Refresh(ctx, v, fsm.At(chaos.Now()))
 	switch {
 	case !fault.Is(err, fault.Sealed):
 		return err
@@ -178,7 +183,7 @@ func (g *gate) close() error {
 	g.m.log.Warn("an operator sealed this node")
 	err := os.WriteFile(g.mark, nil, 0o600)
 	if err == nil {
-		err = syncDir(filepath.Dir(g.mark))
+		err = durable.SyncDir(filepath.Dir(g.mark))
 	}
 	if err != nil {
 		return fmt.Errorf("the node is sealed, but may not be after a restart: %w", err)
@@ -204,7 +209,7 @@ func (g *gate) reopen(ctx context.Context) error {
 func (g *gate) unmark() error {
 	err := os.Remove(g.mark)
 	if err == nil {
-		err = syncDir(filepath.Dir(g.mark))
+		err = durable.SyncDir(filepath.Dir(g.mark))
 	}
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("open the node to its seals again: %w", err)

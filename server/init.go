@@ -12,6 +12,7 @@ import (
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -53,7 +54,7 @@ func wipe(dir string) error {
 			return err
 		}
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 func (n *Node) marked(name string) bool { return marked(n.cfg.Data, name) }
@@ -79,15 +80,7 @@ func mark(dir, from, to string) (err error) {
 	if err != nil {
 		return fmt.Errorf("mark how far the data directory is: %w", err)
 	}
-	return syncDir(dir)
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync the data directory: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.SyncDir(dir)
 }
 
 type foundRequest struct {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 // keyFigures is what a node's state says of keys and seals.
@@ -34,7 +35,7 @@ func (m *member) keyFigures() keyFigures {
 	for _, r := range rotations {
 		if r.Ended == 0 {
 			out.remaining += r.Remaining
-			out.age = max(out.age, time.Since(time.Unix(0, int64(r.Began))))
+			out.age = max(out.age, chaos.Now().Sub(r.Began.Std()))
 		}
 	}
 	for _, s := range seals {

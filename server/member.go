@@ -21,6 +21,7 @@ import (
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/access"
 	"github.com/trstctl/trstctl/server/api"
@@ -75,7 +76,7 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
 		Dir: n.cfg.Data, Listen: n.cfg.Cluster.Listen, Gossip: n.gossipListen(), Self: n.self(), Peers: n.cfg.Cluster.Peers,
-		LogStore: n.cfg.Raft.LogStore, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log, Answer: m.answer,
+		LogStore: n.cfg.Raft.LogStore, Snapshot: n.cfg.Raft.Snapshot << 20, Trailing: n.cfg.Raft.Trailing << 20, Reserve: n.cfg.Disk.Reserve << 20, Ballast: n.cfg.Disk.Ballast << 20, Log: n.log, Answer: m.answer,
 		DeadAfter: n.cfg.Autopilot.DeadAfter,
 	}, id, events, m.keys, bootstrap)
 	if err != nil {
@@ -134,7 +135,7 @@ func (m *member) listenAPI(cfg Config, meters *meters) error {
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	m.listen = tls.NewListener(doors.guard(l), &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
+	m.listen = tls.NewListener(doors.guard(l), &tls.Config{MinVersion: tls.VersionTLS12, Time: chaos.Now, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
 	m.server = &http.Server{Handler: m.api.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 100, WriteByteTimeout: 30 * time.Second},
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug)}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -66,6 +68,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return err
 	}
 	defer lock.Close()
+	chaos.Point(chaos.BootLocked)
 	if err := n.clearIncomplete(); err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func (n *Node) Run(ctx context.Context) error {
 
 // private makes the data directory, or refuses one in which others could exchange what the node trusts.
 func private(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MakeDir(dir); err != nil {
 		return fmt.Errorf("create the data directory: %w", err)
 	}
 	info, err := os.Stat(dir)

@@ -15,6 +15,7 @@ import (
 	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -90,11 +91,13 @@ func RestoreSnapshot(ctx context.Context, path string, how Rebirth) (out Reborn,
 	if err := mark(cfg.Data, "", restoring); err != nil {
 		return out, err
 	}
+	chaos.Point(chaos.RestoreMarked)
 	_, err = readSnapshot(path, func(f *backup.File) error {
 		out, err = restoreInto(ctx, f, seals, how)
 		return err
 	})
 	if err == nil {
+		chaos.Point(chaos.RestoreCommitted)
 		err = mark(cfg.Data, restoring, "")
 	}
 	if err != nil {
@@ -137,6 +140,7 @@ func restoreInto(ctx context.Context, f *backup.File, seals []seal.Seal, how Reb
 		return out, err
 	}
 	defer func() { err = errors.Join(err, loaded.Store.Close()) }()
+	chaos.Point(chaos.RestoreLoaded)
 	how.tell("verified: %s", loaded.Verified)
 	v, err := loaded.Store.View()
 	if err != nil {
@@ -164,10 +168,12 @@ func restoreInto(ctx context.Context, f *backup.File, seals []seal.Seal, how Reb
 	if out, err = beginEpoch(loaded.Store, v, alone, e, how.RootTTL); err != nil {
 		return out, err
 	}
+	chaos.Point(chaos.RestoreBegun)
 	out.Digest = fmt.Sprintf("%x", h.Digest)
 	if err := alone.Settle(cfg.Raft.LogStore, loaded.Store); err != nil {
 		return out, err
 	}
+	chaos.Point(chaos.RestoreSettled)
 	return out, alone.Commit()
 }
 
@@ -190,7 +196,7 @@ func beginEpoch(s *fsm.Store, v *fsm.View, alone *cluster.Alone, begin fsm.Resto
 	e.Add(members...)
 	e.Add(auth.Ended{})
 	e.Add(root...)
-	if _, err := s.Append(v.Term()+1, fsm.At(time.Now()), e); err != nil {
+	if _, err := s.Append(v.Term()+1, fsm.At(chaos.Now()), e); err != nil {
 		token.Zero()
 		return out, fmt.Errorf("begin epoch %d: %w", begin.Epoch, err)
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // mappedBytes is how much of the log passes through bbolt's map before its pages are given back.
@@ -44,7 +46,7 @@ func openBolt(dir string) (inner, error) {
 		return nil, fmt.Errorf("open the Raft log: %w", err)
 	}
 	path := filepath.Join(dir, "raft.db")
-	s, err := raftboltdb.New(raftboltdb.Options{Path: path, BoltOptions: &bbolt.Options{
+	s, err := raftboltdb.New(raftboltdb.Options{Path: path, NoSync: mutant.AckBeforeFsync, BoltOptions: &bbolt.Options{
 		Timeout: time.Second, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, InitialMmapSize: 1 << 30}})
 	if errors.Is(err, bbolt.ErrTimeout) {
 		return nil, fmt.Errorf("%s is locked: is another node running on it?", dir)

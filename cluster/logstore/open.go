@@ -23,7 +23,9 @@ import (
 	"github.com/hashicorp/raft-wal/metadb"
 	"go.etcd.io/bbolt"
 
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // The kinds of store.
@@ -57,13 +59,16 @@ func Open(kind, dir string, opt Options) (*Store, error) {
 			"raft.log_store of a node cannot be changed, join as a new node", dir, found, kind)
 	}
 	s := &Store{dir: dir, kind: kind, opt: opt}
-	if err := os.MkdirAll(filepath.Join(dir, kind), 0o700); err != nil {
+	if err := durable.MakeDir(filepath.Join(dir, kind)); err != nil {
 		return nil, fmt.Errorf("create the Raft log: %w", err)
 	}
 	err = s.guard(0, func() (err error) {
 		s.in, err = opener(kind)(filepath.Join(dir, kind))
 		return err
 	})
+	if err == nil { // the libraries sync what is in their files, not all of them the files' names
+		err = durable.SyncDir(filepath.Join(dir, kind))
+	}
 	return s, err
 }
 
@@ -89,6 +94,9 @@ func opener(kind string) func(dir string) (inner, error) {
 
 // openWAL opens raft-wal with a metadata store that is closed with it: the library leaves its own open.
 func openWAL(dir string) (inner, error) {
+	if mutant.AckBeforeFsync {
+		return openUnsynced(dir)
+	}
 	meta := &metadb.BoltMetaDB{}
 	w, err := wal.Open(dir, wal.WithMetaStore(meta))
 	if err != nil {

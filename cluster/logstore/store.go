@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -120,6 +121,7 @@ func (s *Store) StoreLogs(logs []*raft.Log) error {
 		s.recent.clear()
 		return err
 	}
+	chaos.Point(chaos.LogStored)
 	s.recent.add(logs)
 	return nil
 }
@@ -127,7 +129,12 @@ func (s *Store) StoreLogs(logs []*raft.Log) error {
 // DeleteRange implements raft.LogStore.
 func (s *Store) DeleteRange(from, to uint64) error {
 	s.recent.remove(from, to)
-	return s.guard(from, func() error { return s.in.DeleteRange(from, to) })
+	chaos.Point(chaos.LogTruncating)
+	err := s.guard(from, func() error { return s.in.DeleteRange(from, to) })
+	if err == nil {
+		chaos.Point(chaos.LogTruncated)
+	}
+	return err
 }
 
 // IsMonotonic implements raft.MonotonicLogStore. It holds for both: bolt would bear a hole between what a snapshot from the leader covers

@@ -93,6 +93,7 @@ func (a *app) root() *cobra.Command {
 	a.flags(c)
 	c.AddCommand(a.secretCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
 		a.operatorCommand(), a.devCommand(), a.serverCommand(), a.versionCommand(), pkcs11ChildCommand())
+	c.AddCommand(a.chaosCommands()...)
 	c.SetHelpCommand(helpCommand())
 	c.InitDefaultCompletionCmd()
 	for _, own := range c.Commands() {

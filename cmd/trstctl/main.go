@@ -9,15 +9,23 @@ import (
 	"syscall"
 
 	"github.com/trstctl/trstctl/engines/seal"
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 // version is set by the linker (-X main.version=…).
 var version = "dev"
 
+// release is what this binary says that it is.
+func release() string { return version + chaos.Mark }
+
 func main() { os.Exit(run()) }
 
 // run ends gracefully at the first SIGINT or SIGTERM; a second one ends the process at once.
 func run() int {
+	if err := chaos.Begin(); err != nil {
+		fmt.Fprintln(os.Stderr, "trstctl:", err)
+		return exitUsage
+	}
 	if err := seal.NoCoreDumps(); err != nil { // tokens and values are in memory
 		fmt.Fprintln(os.Stderr, "trstctl: warning: switch core dumps off:", err)
 	}

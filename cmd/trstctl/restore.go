@@ -45,7 +45,7 @@ func (r *rebirth) begin(a *app) (server.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	r.how.Config, r.how.Shares, r.how.Epoch, r.how.Version = cfg, bytesOf(shares), r.epoch, version
+	r.how.Config, r.how.Shares, r.how.Epoch, r.how.Version = cfg, bytesOf(shares), r.epoch, release()
 	r.how.Told = func(line string) { fmt.Fprintln(a.err, clean(line)) }
 	return cfg, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/mutant"
 	"github.com/trstctl/trstctl/server"
 )
 
@@ -19,6 +21,9 @@ func (a *app) serverCommand() *cobra.Command {
 	f.BoolVar(&check, "check", false, "only check the configuration")
 	f.StringVar(&join, "join", "", "file with a join token, - for stdin (TRSTCTL_JOIN_TOKEN holds the token itself); ignored by a node that has joined")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := mutant.Check(); err != nil {
+			return usagef("%v", err)
+		}
 		if config == "" {
 			return usagef("give the configuration with -c FILE")
 		}
@@ -33,7 +38,13 @@ func (a *app) serverCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		node, err := server.NewNode(cfg, server.Options{Log: cfg.Logger(os.Stderr), JoinToken: token, Version: version})
+		log := cfg.Logger(os.Stderr)
+		stop, err := chaos.Serve(log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		node, err := server.NewNode(cfg, server.Options{Log: log, JoinToken: token, Version: release()})
 		if err != nil {
 			return err
 		}

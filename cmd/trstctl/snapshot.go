@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/sdk"
 	"github.com/trstctl/trstctl/server"
@@ -75,7 +76,7 @@ func (a *app) saveSnapshot(ctx context.Context, client *sdk.Client, path string)
 	if err := errors.Join(absent(path), os.Rename(part, path)); err != nil {
 		return s, err
 	}
-	return s, syncDirectory(filepath.Dir(path))
+	return s, durable.SyncDir(filepath.Dir(path))
 }
 
 func absent(path string) error {
@@ -99,14 +100,6 @@ func claim(path string) (*os.File, error) {
 		return nil, errors.Join(fault.New(fault.Conflict, "another save is writing %s", path), f.Close())
 	}
 	return f, errors.Join(f.Chmod(0o600), f.Truncate(0))
-}
-
-func syncDirectory(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // progress says every second how much has come, in one line on a terminal.

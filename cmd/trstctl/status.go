@@ -82,6 +82,6 @@ func seenRow(s seen) []string {
 
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{Use: "version", Short: "Print the version", Args: cobra.NoArgs, RunE: func(*cobra.Command, []string) error {
-		return a.show(view{json: map[string]string{"version": version}, rows: [][]string{{"trstctl " + version}}})
+		return a.show(view{json: map[string]string{"version": release()}, rows: [][]string{{"trstctl " + release()}}})
 	}}
 }

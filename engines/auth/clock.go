@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 // Clock tells the time and lets it pass.
@@ -16,7 +17,7 @@ type Clock interface {
 
 type systemClock struct{}
 
-func (systemClock) Now() time.Time { return time.Now() }
+func (systemClock) Now() time.Time { return chaos.Now() }
 
 func (systemClock) Wait(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)

@@ -18,6 +18,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
@@ -42,6 +43,7 @@ type Engine struct {
 	keys     Answers
 	policies Policies
 	clock    Clock
+	stale    sync.Map // hash -> keptSession: of mutant.StaleTokenCache alone
 }
 
 // Option changes what New sets up.

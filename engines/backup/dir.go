@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/trstctl/trstctl/fsm/durable"
 )
 
 // Dir is a Target: a directory, which is made when it does not exist.
@@ -16,7 +18,7 @@ type Dir string
 
 // Put implements Target: the name appears when everything is on the disk.
 func (d Dir) Put(_ context.Context, name string, write func(io.Writer) error) (n uint64, err error) {
-	if err := os.MkdirAll(string(d), 0o700); err != nil {
+	if err := durable.MakeDir(string(d)); err != nil {
 		return 0, fmt.Errorf("make the directory for backups: %w", err)
 	}
 	part := filepath.Join(string(d), name+".partial")
@@ -32,15 +34,7 @@ func (d Dir) Put(_ context.Context, name string, write func(io.Writer) error) (n
 	if err != nil {
 		return 0, errors.Join(fmt.Errorf("write a backup: %w", err), os.Remove(part))
 	}
-	return c.n, d.sync()
-}
-
-func (d Dir) sync() error {
-	f, err := os.Open(string(d))
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
+	return c.n, durable.SyncDir(string(d))
 }
 
 // Open implements Target.
@@ -66,7 +60,7 @@ func (d Dir) List(_ context.Context, prefix string) (names []string, err error) 
 
 // Remove implements Target.
 func (d Dir) Remove(_ context.Context, name string) error {
-	return errors.Join(os.Remove(filepath.Join(string(d), name)), d.sync())
+	return errors.Join(os.Remove(filepath.Join(string(d), name)), durable.SyncDir(string(d)))
 }
 
 type counter struct {

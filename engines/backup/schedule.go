@@ -14,6 +14,7 @@ import (
 
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -102,7 +103,7 @@ func (s *Schedule) untilDue() (time.Duration, error) {
 	for _, k := range all {
 		last = max(last, k.At)
 	}
-	return min(last.Add(s.Every).Sub(fsm.At(time.Now())), s.Every), nil
+	return min(last.Add(s.Every).Sub(fsm.At(chaos.Now())), s.Every), nil
 }
 
 func (s *Schedule) known() ([]Kept, error) {
@@ -131,7 +132,7 @@ func (s *Schedule) round(ctx context.Context) error {
 }
 
 func (s *Schedule) take(ctx context.Context) (Taken, error) {
-	start := time.Now()
+	start := chaos.Now()
 	v, err := s.Present(ctx)
 	if err != nil {
 		return Taken{}, err

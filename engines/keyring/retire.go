@@ -7,6 +7,7 @@ import (
 
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -177,8 +178,10 @@ func (r *Rotator) retireRoots(ctx context.Context, v *fsm.View) (bool, error) {
 		return false, err
 	}
 	old := all[0]
+	chaos.Point(chaos.RotationRetiring)
 	err = r.commit(ctx, func(v *fsm.View, e *fsm.Entry) error { return decideRetire(v, e, old.Version) })
 	if err == nil {
+		chaos.Point(chaos.RotationRetired)
 		r.log.Info("a root key was retired", "version", old.Version)
 	}
 	return err == nil, err
@@ -204,7 +207,7 @@ func (r *Rotator) membersHave(ctx context.Context, version uint32, since fsm.Tim
 	if err != nil {
 		return false, err
 	}
-	patient := fsm.At(time.Now()).Sub(since) < memberGrace
+	patient := fsm.At(chaos.Now()).Sub(since) < memberGrace
 	for _, id := range ids {
 		ask, cancel := context.WithTimeout(ctx, 2*time.Second)
 		out, err := r.peers.Ask(ask, id, askNewest, nil)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 )
 
 func (r *Rotator) hasMore(v *fsm.View, id fsm.KEKID) (more bool, err error) {
@@ -68,6 +69,9 @@ func (r *Rotator) rewrapOne(ctx context.Context, v *fsm.View) (bool, error) {
 		batch = e.Rewraps
 		return err
 	})
+	if err == nil {
+		chaos.Point(chaos.RotationBatch)
+	}
 	switch {
 	case err == nil && len(batch) > 0:
 		r.done[from] = batch[len(batch)-1].Digest

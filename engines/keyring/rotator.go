@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -53,6 +54,7 @@ func (r *Rotator) root(ctx context.Context, req fsm.Request, tenants bool, chang
 	if err != nil {
 		return Rotation{}, err
 	}
+	chaos.Point(chaos.RotationRootAdded)
 	return r.of(fsm.UID{})
 }
 
@@ -67,6 +69,7 @@ func (r *Rotator) Tenant(ctx context.Context, req fsm.Request, tenant fsm.UID) (
 	if err != nil {
 		return Rotation{}, err
 	}
+	chaos.Point(chaos.RotationTenantAdded)
 	return r.of(tenant)
 }
 

@@ -16,6 +16,7 @@ import (
 	"syscall"
 
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // KeySize is the size of a key file in bytes: an AES-256 key, raw.
@@ -103,6 +104,9 @@ func Keygen(path string) error {
 	_, err = f.Write(k[:])
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("write the KEK file %s: %w", path, err), os.Remove(path))
+	}
+	if mutant.SkippedDirectoryFsync {
+		return nil
 	}
 	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {

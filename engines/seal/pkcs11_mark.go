@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -76,7 +78,7 @@ func (m pinMark) write(c markContent) error {
 		return fmt.Errorf("encode the mark of a PIN: %w", err)
 	}
 	dir := filepath.Dir(m.path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MakeDir(dir); err != nil {
 		return fmt.Errorf("make the directory of PIN marks: %w", err)
 	}
 	f, err := os.CreateTemp(dir, filepath.Base(m.path)+".*")
@@ -90,7 +92,7 @@ func (m pinMark) write(c markContent) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("write the mark of a PIN: %w", err), os.Remove(f.Name()))
 	}
-	return syncDir(dir)
+	return durable.SyncDir(dir)
 }
 
 // remove takes the mark away durably, if there is one.
@@ -102,15 +104,7 @@ func (m pinMark) remove() error {
 	if err != nil {
 		return fmt.Errorf("remove the mark of a PIN: %w", err)
 	}
-	return syncDir(filepath.Dir(m.path))
-}
-
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync the directory of PIN marks: %w", err)
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.SyncDir(filepath.Dir(m.path))
 }
 
 // attempt makes the content of a mark for pin.
@@ -118,5 +112,5 @@ func (c PKCS11Config) attempt(pin []byte) (markContent, error) {
 	salt := make([]byte, 16)
 	rand.Read(salt)
 	bits, err := c.bits(pin, salt)
-	return markContent{At: time.Now().UTC().Truncate(time.Second), Salt: salt, Bits: bits}, err
+	return markContent{At: chaos.Now().UTC().Truncate(time.Second), Salt: salt, Bits: bits}, err
 }

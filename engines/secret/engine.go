@@ -13,9 +13,9 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -93,7 +93,7 @@ func (e *Engine) commitOne(ctx context.Context, req fsm.Request, lane string, ch
 }
 
 // present is the moment by which expiry is judged: an idle log's time stands still.
-func present(v *fsm.View) fsm.Time { return max(v.Now(), fsm.At(time.Now())) }
+func present(v *fsm.View) fsm.Time { return max(v.Now(), fsm.At(chaos.Now())) }
 
 // turn is one attempt to decide a mutation.
 type turn struct {

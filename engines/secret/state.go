@@ -1,6 +1,9 @@
 package secret
 
-import "github.com/trstctl/trstctl/fsm"
+import (
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/mutant"
+)
 
 // head is what a list needs of a secret. It outlives every purge, so that versions never restart.
 type head struct {
@@ -119,6 +122,9 @@ func applyPurged(tx *fsm.Tx, m fsm.Meta, e VersionPurged) error {
 	}
 	if err != nil {
 		return err
+	}
+	if mutant.VersionsRestartAfterPurge && e.Version == 0 {
+		return heads.Delete(tx, fsm.K(m.Tenant, e.Path))
 	}
 	return change(tx, m.Tenant, e.Path, func(h *head) {
 		h.Live -= uint64(len(ended))

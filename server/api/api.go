@@ -28,6 +28,7 @@ import (
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/access"
 	"github.com/trstctl/trstctl/server/api/admit"
 )
@@ -115,7 +116,7 @@ type Options struct {
 	Metrics  http.Handler     // behind /metrics; nil: there is no such route here
 	Counters *metrics.Metrics // nil: the process's
 	Log      *slog.Logger     // nil discards
-	Clock    func() time.Time // nil: time.Now
+	Clock    func() time.Time // nil: chaos.Now
 }
 
 // Limits bound what callers may take at the same time. A field that is 0 has its default, a negative rate is no limit.
@@ -173,7 +174,7 @@ func New(opt Options) (*API, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.Clock == nil {
-		opt.Clock = time.Now
+		opt.Clock = chaos.Now
 	}
 	if opt.Urgent == nil {
 		opt.Urgent = func(ctx context.Context) context.Context { return ctx }

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"crypto/rand"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // maxAnswer bounds what a leader may answer to a forwarded request, in bytes.
@@ -27,6 +30,9 @@ func (c *call) forward() error {
 	out.Header.Set(forwardedFor, c.address)
 	out.Header.Set(requestID, c.id)
 	answer, err := c.api.opt.Leader.Forward(c.ctx, out, c.raw)
+	if mutant.ForwarderRetries && isUnknown(answer, err) {
+		answer, err = c.again(out, answer, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -43,6 +49,28 @@ func (c *call) forward() error {
 	}
 	c.send(answer.StatusCode, b)
 	return nil
+}
+
+// isUnknown reports that nobody can say what became of a forwarded request.
+func isUnknown(answer *http.Response, err error) bool {
+	return fault.Is(err, fault.Unknown) || err == nil && answer.StatusCode == http.StatusGatewayTimeout
+}
+
+// again is what mutant.ForwarderRetries does, and nobody else: it sends a request of unknown outcome under another Idempotency-Key until
+// somebody carries it out.
+func (c *call) again(r *http.Request, answer *http.Response, err error) (*http.Response, error) {
+	r.Header.Set(idempotencyKey, rand.Text())
+	for c.ctx.Err() == nil {
+		next, failed := c.api.opt.Leader.Forward(c.ctx, r, c.raw)
+		if failed == nil && next.StatusCode != http.StatusServiceUnavailable && !isUnknown(next, failed) {
+			return next, nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-c.ctx.Done():
+		}
+	}
+	return answer, err
 }
 
 // chargeKnown counts the place as the tenant's if this node knows the token: the leader may know better, and decides.

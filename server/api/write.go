@@ -8,6 +8,7 @@ import (
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 	"github.com/trstctl/trstctl/server/access"
 )
 
@@ -165,7 +166,7 @@ func (c *call) answerWrite() error {
 // know the newest token.
 func (c *call) confirmed(try func(*fsm.View) error) error {
 	err := c.inView(try)
-	if k := fault.KindOf(err); err == nil || k != fault.Unauthenticated && k != fault.Denied && k != fault.NotFound {
+	if k := fault.KindOf(err); err == nil || mutant.RefusalFromDeposedLeader || k != fault.Unauthenticated && k != fault.Denied && k != fault.NotFound {
 		return err
 	}
 	if err := c.api.opt.Reads.Await(c.ctx, c.want); err != nil {

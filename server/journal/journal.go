@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -35,7 +36,7 @@ type Options struct {
 	Most    int64         // bytes of all files, beyond which the oldest are removed; 0: no bound
 	Keep    time.Duration // age at which a file is removed; 0: for ever
 	Log     *slog.Logger
-	Clock   func() time.Time                       // nil: time.Now
+	Clock   func() time.Time                       // nil: chaos.Now
 	OnSync  func(took time.Duration)               // told of each sync; nil: nobody is
 	create  func(name string, n int) (file, error) // puts faults below the journal, in tests
 }
@@ -282,7 +283,7 @@ func (j *Journal) begin(n int) error {
 		err = out.Sync()
 	}
 	if err == nil {
-		err = syncDir(j.dir)
+		err = durable.SyncDir(j.dir)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("begin a file of the journal: %w", err), out.Close(), os.Remove(name))
@@ -304,14 +305,6 @@ func (j *Journal) Close() error {
 
 func createFile(name string, _ int) (file, error) {
 	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func newID() (id fsm.UID) {

@@ -11,7 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/durable"
 )
 
 func fileName(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("%08d.log", n)) }
@@ -23,12 +25,12 @@ func Open(dir string, opt Options) (*Journal, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	if opt.Clock == nil {
-		opt.Clock = time.Now
+		opt.Clock = chaos.Now
 	}
 	if opt.create == nil {
 		opt.create = createFile
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := durable.MakeDir(dir); err != nil {
 		return nil, fmt.Errorf("make the journal's directory: %w", err)
 	}
 	j := &Journal{dir: dir, opt: opt, id: newID(), wake: make(chan struct{}, 1)}

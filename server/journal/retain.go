@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 )
 
 // Trim removes the files that retention no longer keeps, oldest first, never the last. What it did not manage it tries again in a minute.
@@ -58,5 +59,5 @@ func (j *Journal) remove(old, next segment) error {
 	j.files = j.files[1:]
 	j.mu.Unlock()
 	j.opt.Log.Info("a file of the journal of reads was removed", "file", fileName(j.dir, old.number), "up_to", next.first-1, "until", next.since.Std().Format(time.RFC3339))
-	return syncDir(j.dir)
+	return durable.SyncDir(j.dir)
 }

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/durable"
 	"github.com/trstctl/trstctl/server/egress"
 	"github.com/trstctl/trstctl/server/journal"
 )
@@ -87,7 +88,7 @@ func Open(cfg Config, opt Options) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(opt.Dir, 0o700); err != nil {
+	if err := durable.MakeDir(opt.Dir); err != nil {
 		return nil, fmt.Errorf("make the directory of the sinks' cursors: %w", err)
 	}
 	s := &Sink{name: cfg.Kind, node: opt.Node, cursor: filepath.Join(opt.Dir, name), journal: opt.Journal, to: to,

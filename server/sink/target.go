@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/egress"
 )
 
@@ -50,7 +51,7 @@ func (c Config) open(rules egress.Rules) (to target, name string, err error) {
 }
 
 func (c Config) tls() (*tls.Config, error) {
-	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	out := &tls.Config{MinVersion: tls.VersionTLS12, Time: chaos.Now}
 	if c.CA == "" {
 		return out, nil
 	}
@@ -126,7 +127,7 @@ func (s *syslog) send(ctx context.Context, node string, lines [][]byte) (err err
 			return err
 		}
 	}
-	now := time.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
+	now := chaos.Now().UTC().Format("2006-01-02T15:04:05.000000Z")
 	for _, l := range lines {
 		message := append(fmt.Appendf(nil, "<%d>1 %s %s trstctl - audit - ", auditInfo, now, node), l...)
 		if s.network == "tcp" {

@@ -9,6 +9,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // spawner starts processes from one thread that lives as long as this process: the kernel sends the death signal of a child when the
@@ -52,7 +55,7 @@ func (d *cluster) startChild(n Node, joinFile string) (*child, error) {
 	if joinFile != "" {
 		cmd.Args = append(cmd.Args, "--join", joinFile)
 	}
-	cmd.Env = childEnv(os.Environ())
+	cmd.Env = append(childEnv(os.Environ()), chaos.Child(n.Dir+".chaos")...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A process group of its own keeps the terminal's ^C away: children are stopped in order, by us.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
@@ -70,7 +73,7 @@ func (d *cluster) startChild(n Node, joinFile string) (*child, error) {
 // childEnv drops our variables: the developer's own TRSTCTL_TENANT or TRSTCTL_API_LISTEN is not meant for the nodes.
 func childEnv(env []string) (out []string) {
 	for _, e := range env {
-		if !strings.HasPrefix(e, "TRSTCTL_") {
+		if !strings.HasPrefix(e, "TRSTCTL_") || mutant.Chosen != "" && strings.HasPrefix(e, mutant.Variable+"=") {
 			out = append(out, e)
 		}
 	}

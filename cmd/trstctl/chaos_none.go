@@ -1,0 +1,7 @@
+//go:build !chaos
+
+package main
+
+import "github.com/spf13/cobra"
+
+func (a *app) chaosCommands() []*cobra.Command { return nil }
