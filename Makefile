@@ -6,7 +6,7 @@ TESTFLAGS ?=
 # Real programs that tests run against must be there where they could be installed; elsewhere tests that need them are skipped, and say so.
 TRSTCTL_REAL_PARTS ?= $(shell [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo required)
 
-.PHONY: run build test check bench
+.PHONY: run build test check bench jepsen
 
 # A local cluster of three nodes in ./run, in the foreground. It comes back with its data.
 run: build
@@ -29,3 +29,7 @@ check:
 # Figures of a fresh local cluster; BENCHFLAGS="--env run/env" for a running one.
 bench:
 	$(GO) run ./test/bench $(BENCHFLAGS)
+
+# A tour of at most ten minutes through everything that can be broken on purpose. Network namespaces and disks that fail take root; without it, less.
+jepsen:
+	$(GO) run ./jepsen tour $(JEPSENFLAGS)

@@ -1,209 +1,96 @@
-package jepsen
+package main
 
 import (
-	"context"
-	"fmt"
-	"math/rand/v2"
+	"bufio"
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
-	"github.com/anishathalye/porcupine"
 	"github.com/stretchr/testify/require"
 
-	"github.com/trstctl/trstctl/sdk"
-	"github.com/trstctl/trstctl/test/harness"
+	"github.com/trstctl/trstctl/jepsen/lab"
+	"github.com/trstctl/trstctl/jepsen/scenario"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	harness.Clean()
-	os.Exit(code)
-}
+func TestAKilledHarnessLeavesNothing(t *testing.T) {
+	temp, dir := t.TempDir(), t.TempDir()
+	jepsen := filepath.Join(dir, "jepsen")
+	out, err := exec.Command("go", "build", "-o", jepsen, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	c := exec.Command(jepsen, "run", "--scenario", "kills", "--time", "10m", "--seed", "1", "--out", filepath.Join(dir, "runs"))
+	c.Env = append(os.Environ(), "TMPDIR="+temp)
+	told, err := c.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	defer func() { _ = c.Wait() }()
+	lines := bufio.NewScanner(told)
+	for lines.Scan() && !strings.Contains(lines.Text(), "msg=fault") {
+	}
+	require.Contains(t, lines.Text(), "msg=fault", "it never came to its first fault")
+	require.NotEmpty(t, processesOf(t, temp), "nodes run")
+	require.NoError(t, c.Process.Kill())
 
-func op(client int, in call, begin int64, out result, end int64) porcupine.Operation {
-	return porcupine.Operation{ClientId: client, Input: in, Call: begin, Output: out, Return: end}
-}
+	require.Eventually(t, func() bool { return len(processesOf(t, temp)) == 0 || !lab.CanSandbox() }, time.Minute, 50*time.Millisecond, "processes live on")
+	mounts, err := os.ReadFile("/proc/self/mounts")
+	require.NoError(t, err)
+	require.NotContains(t, string(mounts), temp)
 
-// TestTheModelCatchesWhatItMust shows that the checker can fail.
-func TestTheModelCatchesWhatItMust(t *testing.T) {
-	put := func(cas int, v string) call { return call{"a", true, cas, v} }
-	get := call{path: "a"}
-	for name, c := range map[string]struct {
-		history []porcupine.Operation
-		want    bool
-	}{
-		"in turn":          {[]porcupine.Operation{op(0, put(-1, "x"), 0, result{version: 1}, 1), op(0, get, 2, result{version: 1, value: "x"}, 3)}, true},
-		"stale read":       {[]porcupine.Operation{op(0, put(-1, "x"), 0, result{version: 1}, 1), op(0, get, 2, result{}, 3)}, false},
-		"lost cas":         {[]porcupine.Operation{op(0, put(0, "x"), 0, result{version: 1}, 1), op(1, put(0, "y"), 2, result{version: 1}, 3)}, false},
-		"both at 1":        {[]porcupine.Operation{op(0, put(-1, "x"), 0, result{version: 1}, 9), op(1, put(-1, "y"), 0, result{version: 1}, 9)}, false},
-		"cas refused":      {[]porcupine.Operation{op(0, put(0, "x"), 0, result{version: 1}, 1), op(1, put(0, "y"), 2, result{conflict: true}, 3)}, true},
-		"false conflict":   {[]porcupine.Operation{op(0, put(0, "x"), 0, result{conflict: true}, 1)}, false},
-		"unknown seen":     {[]porcupine.Operation{op(0, put(-1, "x"), 0, result{unknown: true}, 100), op(1, get, 5, result{version: 1, value: "x"}, 6)}, true},
-		"unknown not seen": {[]porcupine.Operation{op(0, put(-1, "x"), 0, result{unknown: true}, 100), op(1, get, 5, result{}, 6)}, true},
-		"unknown seen, then gone": {[]porcupine.Operation{op(0, put(-1, "x"), 0, result{unknown: true}, 100),
-			op(1, get, 5, result{version: 1, value: "x"}, 6), op(1, get, 7, result{}, 8)}, false},
-	} {
-		require.Equal(t, c.want, porcupine.CheckOperations(model, c.history), name)
+	sweep := exec.Command(jepsen, "list")
+	require.NoError(t, sweep.Run())
+	t.Setenv("TMPDIR", temp)
+	require.NoError(t, lab.Sweep()) // as the next run does first
+	require.Empty(t, processesOf(t, temp))
+	left, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	groups, err := filepath.Glob("/sys/fs/cgroup/*/tj-*")
+	require.NoError(t, err)
+	for _, g := range groups {
+		b, err := os.ReadFile(filepath.Join(g, "cgroup.procs"))
+		require.NoError(t, err)
+		require.NotEmpty(t, b, "%s is empty and left behind", g) // another run's has processes
 	}
 }
 
-// recorder gathers the history of all clients.
-type recorder struct {
-	mu      sync.Mutex
-	start   time.Time
-	history []porcupine.Operation
-}
-
-func (r *recorder) now() int64 { return int64(time.Since(r.start)) }
-
-func (r *recorder) add(o porcupine.Operation) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.history = append(r.history, o)
-}
-
-// finish gives what is unknown until the end of time to have happened.
-func (r *recorder) finish() []porcupine.Operation {
-	end := r.now() + 1
-	for i := range r.history {
-		if r.history[i].Output.(result).unknown {
-			r.history[i].Return = end
+// processesOf finds those that have the directory in their environment.
+func processesOf(t *testing.T, dir string) (pids []int) {
+	all, err := filepath.Glob("/proc/[0-9]*/environ")
+	require.NoError(t, err)
+	for _, path := range all {
+		env, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(env, []byte(dir)) {
+			continue // it ended, or is not ours
+		}
+		pid, err := strconv.Atoi(strings.Split(path, "/")[2])
+		require.NoError(t, err)
+		if syscall.Kill(pid, 0) == nil && pid != os.Getpid() {
+			pids = append(pids, pid)
 		}
 	}
-	return r.history
+	return pids
 }
 
-var paths = []string{"j/a", "j/b", "j/c"}
-
-// client works through one node at a time until ctx ends.
-func client(ctx context.Context, id int, c *harness.Cluster, r *recorder) {
-	for n := 0; ctx.Err() == nil; n++ {
-		node := c.ClientOf(c.Nodes[rand.IntN(len(c.Nodes))]).Reading(sdk.Read{At: sdk.Linearizable})
-		in := call{path: paths[rand.IntN(len(paths))], cas: -1}
-		if rand.IntN(2) == 0 {
-			in.write, in.value = true, fmt.Sprintf("%d-%d", id, n)
-			if rand.IntN(3) == 0 {
-				in.cas = rand.IntN(5) + last(r, in.path)
-			}
-		}
-		one, cancel := context.WithTimeout(context.Background(), 3*time.Second)
-		begin := r.now()
-		out, ok := perform(one, node, in)
-		cancel()
-		if ok {
-			r.add(op(id, in, begin, out, r.now()))
-		}
-		time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond) // load, not waiting
+func TestEveryScenarioOfATourAndAHuntIsThere(t *testing.T) {
+	for _, s := range short {
+		_, err := scenario.ByName(s.scenario)
+		require.NoError(t, err)
 	}
-}
-
-// last guesses the version of a path, so that some cas fit.
-func last(r *recorder, path string) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for i := len(r.history) - 1; i >= 0; i-- {
-		if h := r.history[i]; h.Input.(call).path == path && h.Output.(result).version > 0 {
-			return max(h.Output.(result).version-2, 0)
+	for name, list := range hunts {
+		for _, s := range list {
+			_, err := scenario.ByName(s.scenario)
+			require.NoError(t, err, name)
 		}
 	}
-	return 0
-}
-
-// perform returns false for what had no effect and told nothing: refused writes and failed reads.
-func perform(ctx context.Context, c *sdk.Client, in call) (result, bool) {
-	if !in.write {
-		v, err := c.Get(ctx, in.path, sdk.GetOptions{})
-		if sdk.Is(err, sdk.NotFound) {
-			return result{}, true
-		}
-		return result{version: int(v.Version), value: string(v.Value)}, err == nil
-	}
-	it := sdk.Item{Path: in.path, Value: []byte(in.value)}
-	if in.cas >= 0 {
-		cas := uint64(in.cas)
-		it.CAS = &cas
-	}
-	w, err := c.Put(ctx, it)
-	switch sdk.KindOf(err) {
-	case sdk.Conflict:
-		return result{conflict: true}, true
-	case sdk.NotDone, sdk.RateLimited:
-		return result{}, err == nil
-	}
-	if err != nil {
-		return result{unknown: true}, true
-	}
-	return result{version: int(w.Version)}, true
-}
-
-// nemesis does one thing after the other to the cluster, and mends it.
-func nemesis(ctx context.Context, c *harness.Cluster) {
-	for ctx.Err() == nil {
-		n := c.Nodes[rand.IntN(len(c.Nodes))]
-		if rand.IntN(2) == 0 {
-			n = c.Leader()
-		}
-		hold := time.Duration(300+rand.IntN(2500)) * time.Millisecond
-		switch rand.IntN(3) {
-		case 0:
-			n.Kill()
-			wait(ctx, hold)
-			n.Start()
-		case 1:
-			n.Pause()
-			wait(ctx, hold)
-			n.Resume()
-		case 2:
-			n.Isolate()
-			wait(ctx, hold)
-			n.Heal()
-		}
-		wait(ctx, time.Duration(500+rand.IntN(1500))*time.Millisecond)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
-func seconds() time.Duration {
-	if n, err := strconv.Atoi(os.Getenv("TRSTCTL_JEPSEN_SECONDS")); err == nil {
-		return time.Duration(n) * time.Second
-	}
-	return 20 * time.Second
-}
-
-func TestHistoriesAreLinearizable(t *testing.T) {
-	for _, store := range []string{"bolt", "wal"} {
-		t.Run(store, func(t *testing.T) {
-			c := harness.Start(t, harness.Options{LogStore: store})
-			r := &recorder{start: time.Now()}
-			ctx, cancel := context.WithTimeout(t.Context(), seconds())
-			defer cancel()
-			var clients sync.WaitGroup
-			for id := range 8 {
-				clients.Go(func() { client(ctx, id, c, r) })
-			}
-			nemesis(ctx, c)
-			clients.Wait()
-			history := r.finish()
-			verdict, info := porcupine.CheckOperationsVerbose(model, history, time.Minute)
-			if verdict != porcupine.Ok {
-				path := filepath.Join(c.Dir, "history.html")
-				require.NoError(t, porcupine.VisualizePath(model, info, path))
-				t.Errorf("the history of %d operations is not linearizable (%s): see %s", len(history), verdict, path)
-			}
-			t.Logf("%d operations", len(history))
-			require.Greater(t, len(history), 50, "the history says little")
-			c.Ready(c.Nodes...)
-			c.Check()
-		})
+	seen := map[string]bool{}
+	for _, s := range scenario.All() {
+		require.False(t, seen[s.Name], s.Name)
+		seen[s.Name] = true
+		require.NotEmpty(t, s.Says, s.Name)
 	}
 }

@@ -1,0 +1,167 @@
+package workload
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/trstctl/trstctl/jepsen/history"
+	"github.com/trstctl/trstctl/sdk"
+)
+
+// register is one versioned value for each path, with everything that can be done to it: put with and without cas, reads at each level, rollback, delete,
+// undelete and purge. A path is used for a while and then given up for another, so that what has to be put into an order stays short.
+type register struct{}
+
+const (
+	registerPaths = 4
+	registerSpan  = 120 // operations, about, for which a path is used
+)
+
+// asked is what an operation on a register asks for.
+type asked struct {
+	Path    string `json:"path"`
+	Value   string `json:"value,omitempty"`   // of a put
+	CAS     *int   `json:"cas,omitempty"`     // of a put
+	Version int    `json:"version,omitempty"` // of a get, rollback or purge; 0: the latest, or all
+	Since   int    `json:"since,omitempty"`   // version that this client had seen when it read at session level
+	Max     int64  `json:"max_ms,omitempty"`  // age that a stale read allows
+}
+
+// told is what was answered.
+type told struct {
+	Refused sdk.Kind `json:"refused,omitempty"`
+	Version int      `json:"version,omitempty"`
+	Value   string   `json:"value,omitempty"`
+}
+
+func (register) Name() string                      { return "register" }
+func (register) Processes() int                    { return 6 }
+func (register) Setup(context.Context, *Env) error { return nil }
+
+// turnover counts the operations of all clients, which decides who uses which path.
+var turnover sync.Map // *Env -> *counter
+
+type counter struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counter) next() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	return c.n
+}
+
+// reader is what one client of a register remembers: its own session, and for each path what it has seen.
+type reader struct {
+	e       *Env
+	process int
+	session *sdk.Client    // whose session it is
+	seen    map[string]int // path -> version that it knows of, by any client
+	mine    map[string]int // path -> version that its session must know of
+}
+
+func (register) Run(ctx context.Context, e *Env, process int, r *rand.Rand) {
+	v, _ := turnover.LoadOrStore(e, &counter{})
+	c := &reader{e, process, e.Fresh().Reading(sdk.Read{At: sdk.Session}), map[string]int{}, map[string]int{}}
+	for ctx.Err() == nil {
+		n := v.(*counter).next()
+		path := fmt.Sprintf("register/%d-%d", n/(registerPaths*registerSpan), r.IntN(registerPaths))
+		c.step(r, path, n)
+		pause(ctx, time.Duration(r.IntN(16))*time.Millisecond)
+	}
+}
+
+func (c *reader) step(r *rand.Rand, path string, n int) {
+	node, near := c.e.Node(r), max(c.seen[path]-1+r.IntN(3), 0)
+	client := c.e.Client(node)
+	switch k := r.IntN(100); {
+	case k < 25:
+		version := c.put(c.own(node), node, asked{Path: path, Value: fmt.Sprintf("%d-%d", c.process, n)})
+		c.mine[path] = max(c.mine[path], version)
+	case k < 40:
+		c.put(client, node, asked{Path: path, Value: fmt.Sprintf("%d-%d", c.process, n), CAS: &near})
+	case k < 62:
+		c.get("get", client, node, asked{Path: path})
+	case k < 70:
+		version := c.get("session", c.own(node), node, asked{Path: path, Since: c.mine[path]})
+		c.mine[path] = max(c.mine[path], version)
+	case k < 78:
+		c.get("stale", client.Reading(sdk.Read{At: sdk.Stale, MaxStale: time.Second}), node, asked{Path: path, Max: 1000})
+	case k < 82:
+		c.get("get", client, node, asked{Path: path, Version: near + 1})
+	default:
+		c.rarely(k, client, node, path, near+1)
+	}
+}
+
+func (c *reader) rarely(k int, client *sdk.Client, node, path string, version int) {
+	in := asked{Path: path, Version: version}
+	switch {
+	case k < 86:
+		c.change("rollback", node, in, func(ctx context.Context) (sdk.Written, error) {
+			return client.Rollback(ctx, path, uint64(version), nil)
+		})
+	case k < 90:
+		c.change("delete", node, asked{Path: path}, func(ctx context.Context) (sdk.Written, error) { return client.Delete(ctx, path, nil) })
+	case k < 95:
+		c.change("undelete", node, asked{Path: path}, func(ctx context.Context) (sdk.Written, error) { return client.Undelete(ctx, path) })
+	case k < 98:
+		c.change("purge", node, in, func(ctx context.Context) (sdk.Written, error) { return client.Purge(ctx, path, uint64(version)) })
+	default:
+		c.change("purge", node, asked{Path: path}, func(ctx context.Context) (sdk.Written, error) { return client.PurgeAll(ctx, path) })
+	}
+}
+
+// own is this client's client of a node, whose session reads see what it has seen through any.
+func (c *reader) own(node string) *sdk.Client {
+	own, err := c.session.Node(c.e.Address(node))
+	if err != nil {
+		panic(err) // the address is the lab's
+	}
+	return own
+}
+
+// put returns the version that it made, 0 for none.
+func (c *reader) put(client *sdk.Client, node string, in asked) int {
+	it := sdk.Item{Path: in.Path, Value: c.e.value(in.Value)}
+	if in.CAS != nil {
+		cas := uint64(*in.CAS)
+		it.CAS = &cas
+	}
+	return c.change("put", node, in, func(ctx context.Context) (sdk.Written, error) { return client.Put(ctx, it) })
+}
+
+func (c *reader) change(f, node string, in asked, call func(context.Context) (sdk.Written, error)) (made int) {
+	out, err := do(c.e, operation{c.process, "register." + f, node, in, false}, func(ctx context.Context) (told, error) {
+		w, err := call(ctx)
+		return told{Version: int(w.Version)}, err
+	})
+	if err == nil && (f == "put" || f == "rollback") {
+		c.seen[in.Path], made = max(c.seen[in.Path], out.Version), out.Version
+	}
+	return made
+}
+
+func (c *reader) get(f string, client *sdk.Client, node string, in asked) (found int) {
+	out, err := do(c.e, operation{c.process, "register." + f, node, in, true}, func(ctx context.Context) (told, error) {
+		v, err := client.Get(ctx, in.Path, sdk.GetOptions{Version: uint64(in.Version)})
+		return told{Version: int(v.Version), Value: nameOf(v.Value)}, err
+	})
+	if err == nil && in.Version == 0 {
+		c.seen[in.Path], found = max(c.seen[in.Path], out.Version), out.Version
+	}
+	return found
+}
+
+// Settle has nothing to add: what nobody knew is left open, and the search finds whether it happened.
+func (register) Settle(context.Context, *Env) error { return nil }
+
+func (register) Check(h *history.History) []history.Verdict {
+	all := h.Ops("register")
+	return []history.Verdict{linearizable("register", registerModel, registerOps(all)), sessions(all), stales(all), answered("register", all)}
+}
