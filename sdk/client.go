@@ -39,6 +39,9 @@ type Options struct {
 	Timeout   time.Duration // of a call whose context has no deadline; 0 means DefaultTimeout
 	Attempt   time.Duration // of one request to one node; 0 means DefaultAttempt
 	UserAgent string        // empty means "trstctl-sdk"
+
+	// Clock tells the time at which a node's certificate must be valid; nil means time.Now.
+	Clock func() time.Time
 }
 
 // Client calls a cluster. Its With methods return copies that share connections and session.
@@ -69,7 +72,7 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{
 		nodes:   &nodes{addresses: addresses},
-		http:    newHTTP(roots),
+		http:    newHTTP(roots, o.Clock),
 		session: &session{},
 		token:   o.Token,
 		tenant:  o.Tenant,
@@ -110,7 +113,7 @@ func (c *Client) Reading(r Read) *Client {
 	return &n
 }
 
-func newHTTP(roots *x509.CertPool) *http.Client {
+func newHTTP(roots *x509.CertPool, clock func() time.Time) *http.Client {
 	dialer := &net.Dialer{Timeout: connectTimeout, KeepAlive: 15 * time.Second}
 	return &http.Client{
 		Transport: &http.Transport{
@@ -120,7 +123,7 @@ func newHTTP(roots *x509.CertPool) *http.Client {
 			MaxIdleConnsPerHost: idlePerNode,
 			IdleConnTimeout:     90 * time.Second,
 			DisableCompression:  true, // a length of compressed secrets tells about them, and limits count what arrives
-			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots},
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, Time: clock},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a token goes where it was sent
 	}

@@ -47,19 +47,23 @@ func (r *route) failed(now time.Time, e *Error) time.Duration {
 	if e.Kind != NotDone { // an election ends well within the whole second that Retry-After can say: the pauses here are kinder to both
 		r.notBefore[r.at] = now.Add(e.retryAfter)
 	}
-	r.at = r.next()
+	r.at = r.next(now)
 	return max(r.gap(), r.notBefore[r.at].Sub(now))
 }
 
 // lost reports whether every address has failed, one after the other, in a way that only a person can mend.
 func (r *route) lost() bool { return r.hopeless >= len(r.nodes.addresses) }
 
-// next returns the address that may be asked soonest, in their order from the one after the address in turn.
-func (r *route) next() int {
+// next returns the first address, in their order from the one after the address in turn, that may be asked now, or else the one that may be soonest.
+func (r *route) next(now time.Time) int {
 	n := len(r.notBefore)
 	best := (r.at + 1) % n
-	for i := 2; i <= n; i++ {
-		if other := (r.at + i) % n; r.notBefore[other].Before(r.notBefore[best]) {
+	for i := 1; i <= n; i++ {
+		other := (r.at + i) % n
+		if !r.notBefore[other].After(now) {
+			return other
+		}
+		if r.notBefore[other].Before(r.notBefore[best]) {
 			best = other
 		}
 	}

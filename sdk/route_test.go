@@ -32,6 +32,20 @@ func TestRouteFollowsRetryAfterPerNode(t *testing.T) {
 	require.Equal(t, "b", r.address())
 }
 
+// TestRoutePrefersNobodyWhoseTimeHasCome: a node whose answer was unknown once is asked again in its turn, though another has never been.
+func TestRoutePrefersNobodyWhoseTimeHasCome(t *testing.T) {
+	r, now, order := (&nodes{addresses: []string{"a", "b", "c"}}).route(), time.Unix(1000, 0), ""
+	for i := range 9 {
+		order += r.address()
+		kind := OutcomeUnknown
+		if r.address() == "b" || i > 2 {
+			kind = NotDone
+		}
+		now = now.Add(r.failed(now, &Error{Kind: kind}))
+	}
+	require.Equal(t, "abcabcabc", order)
+}
+
 func TestRoutePausesAreBounded(t *testing.T) {
 	r, now := (&nodes{addresses: []string{"a"}}).route(), time.Unix(1000, 0)
 	for range 100 {

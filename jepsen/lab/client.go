@@ -29,7 +29,7 @@ func (l *Lab) Except(not *Node) *sdk.Client {
 
 // client makes one.
 func (l *Lab) client(nodes ...*Node) *sdk.Client {
-	o := sdk.Options{CACert: l.CA, Token: l.Root, Timeout: 20 * time.Second, Attempt: CallTime, UserAgent: "jepsen"}
+	o := sdk.Options{CACert: l.CA, Token: l.Root, Timeout: 20 * time.Second, Attempt: CallTime, UserAgent: "jepsen", Clock: l.now}
 	for _, n := range nodes {
 		o.Addresses = append(o.Addresses, "https://"+n.Host.Dial(network.API))
 	}

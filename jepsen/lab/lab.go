@@ -60,6 +60,7 @@ type Lab struct {
 	mu    sync.Mutex // guards the rest
 	nodes []*Node    // in the order in which they were added; removed ones are not in it
 	added int
+	ahead time.Duration    // of all clocks of the lab
 	next  []string         // environment of the next node's first start
 	ever  map[string]*Node // those that have left too
 }
@@ -160,6 +161,29 @@ func (l *Lab) Join(ctx context.Context) (*Node, error) {
 		return err
 	})
 }
+
+// Forward moves all clocks of the lab ahead for good: those of nodes that run, of nodes that will, and of the clients.
+func (l *Lab) Forward(by time.Duration) (err error) {
+	l.mu.Lock()
+	l.ahead += by
+	l.mu.Unlock()
+	for _, n := range l.Nodes() {
+		c, bad := n.Control()
+		if bad == nil {
+			bad = c.Jump(by)
+		}
+		err = errors.Join(err, bad)
+	}
+	return err
+}
+
+func (l *Lab) skew() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ahead
+}
+
+func (l *Lab) now() time.Time { return time.Now().Add(l.skew()) }
 
 // NextJoins adds to the environment of the first start of the next node that joins.
 func (l *Lab) NextJoins(env ...string) {

@@ -142,6 +142,9 @@ func (n *Node) environment() []string {
 	if n.joinToken != nil {
 		env = append(env, "TRSTCTL_JOIN_TOKEN="+string(n.joinToken))
 	}
+	if by := n.lab.skew(); by != 0 {
+		env = append(env, control.ClockVariable(by))
+	}
 	return append(env, n.env...)
 }
 

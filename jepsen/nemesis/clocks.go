@@ -83,9 +83,7 @@ var (
 	// Expired has all clocks go three days and more ahead together, past the end of every certificate, and stay there: time does not come back.
 	Expired = Fault{Name: "certificates-expire", Hold: [2]time.Duration{5 * time.Second, 10 * time.Second}, Begin: func(_ context.Context, s *Stage) (Act, error) {
 		by := 73*time.Hour + s.Between(0, time.Hour)
-		nodes := s.Lab.Nodes()
-		detail, do := jump(by)
-		return Act{Targets: nodes, Detail: detail}, each(nodes, do)
+		return Act{Targets: s.Lab.Nodes(), Detail: map[string]any{"jump": by.String()}}, s.Lab.Forward(by)
 	}}
 )
 

@@ -209,6 +209,11 @@ func (r *run) look(ctx context.Context, base aftermath.Usage, broken error) (fou
 	planted := append(r.planted[:len(r.planted):len(r.planted)], r.lab.Root)
 	r.mu.Unlock()
 	found = append([]history.Verdict{v}, aftermath.Look(ctx, r.lab, base, planted)...)
+	if len(found) < 5 { // it does not live: what can be read of it is read, without patience
+		short, stop := context.WithTimeout(ctx, 10*time.Second)
+		defer stop()
+		ctx = short
+	}
 	for _, w := range r.all {
 		if err := w.Settle(ctx, r.env); err != nil {
 			found = append(found, history.Verdict{Checker: w.Name() + " settled", Detail: err.Error()})

@@ -2,25 +2,17 @@ package workload
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/trstctl/trstctl/jepsen/history"
 )
 
 // All are the workloads. A new one has its line here.
 func All() []Workload {
-	return []Workload{register{}, versions{}, bank{}, token{}, idempotency{}, audit{}}
+	return []Workload{register{}, versions{}, bank{}, token{}, idempotency{}, audit{}, probe{}}
 }
 
-// Writes says whether operations with this F change something.
-func Writes(f string) bool {
-	_, verb, _ := strings.Cut(f, ".")
-	switch verb {
-	case "get", "session", "stale", "use":
-		return false
-	}
-	return true
-}
+// Writes says whether operations with this F are the writes by which availability is measured.
+func Writes(f string) bool { return f == "probe.put" }
 
 // Detailed is a workload that can draw what it found wrong.
 type Detailed interface {
