@@ -22,7 +22,7 @@ func replay(ctx context.Context, l *lab.Lab) history.Verdict {
 	if err := n.Stop(); err != nil {
 		return verdict("replay", 1, "", err)
 	}
-	one, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	one, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	out, err := l.Command(one, "operator", "rebuild", n.Data)
 	if err == nil && !strings.Contains(out, "equals what was there") {
@@ -38,7 +38,7 @@ func fromSnapshot(ctx context.Context, l *lab.Lab) history.Verdict {
 	if err != nil {
 		return verdict("snapshot and tail", 0, "", err)
 	}
-	one, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	one, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	gone := filepath.Join(filepath.Dir(n.Data), "tables.taken-away")
 	err = errors.Join(n.Stop(), os.RemoveAll(gone), os.Rename(filepath.Join(n.Data, "tables"), gone), n.Start())

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/trstctl/trstctl/jepsen/history"
 	"github.com/trstctl/trstctl/jepsen/report"
@@ -38,7 +39,7 @@ func judge(dir string, h *history.History, info Info) (all []history.Verdict, er
 		return nil, err
 	}
 	for _, w := range workload.All() {
-		if len(s.Workloads) > 0 && !contains(s.Workloads, w.Name()) {
+		if len(s.Workloads) > 0 && !slices.Contains(s.Workloads, w.Name()) {
 			continue
 		}
 		all = append(all, w.Check(h)...)

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -64,7 +65,6 @@ const (
 	aftermathOf  = "aftermath.json"
 	figuresFile  = "figures.json"
 	reportFile   = "report.html"
-	settleTime   = 3 * time.Minute
 	warmTime     = 2 * time.Second
 	watchEvery   = 250 * time.Millisecond
 	plantedBytes = 12
@@ -131,7 +131,7 @@ func (r *run) do(ctx context.Context, logs string) (found []history.Verdict, err
 func (r *run) prepare(ctx context.Context, h *history.Writer) error {
 	r.env = &workload.Env{History: h, Nodes: r.lab.IDs, Client: r.lab.ClientOf, Any: r.lab.Any(), Fresh: r.lab.Any, Address: r.lab.Address, Plant: r.plant}
 	for _, w := range workload.All() {
-		if len(r.Scenario.Workloads) > 0 && !contains(r.Scenario.Workloads, w.Name()) {
+		if len(r.Scenario.Workloads) > 0 && !slices.Contains(r.Scenario.Workloads, w.Name()) {
 			continue
 		}
 		if err := w.Setup(ctx, r.env); err != nil {
@@ -199,8 +199,6 @@ func (r *run) hurt(ctx context.Context, h *history.Writer) (base aftermath.Usage
 }
 
 func (r *run) look(ctx context.Context, base aftermath.Usage, broken error) (found []history.Verdict, err error) {
-	ctx, cancel := context.WithTimeout(ctx, settleTime)
-	defer cancel()
 	v := history.Verdict{Checker: "healing", OK: broken == nil, Checked: 1}
 	if broken != nil {
 		v.Detail = broken.Error()
@@ -209,17 +207,22 @@ func (r *run) look(ctx context.Context, base aftermath.Usage, broken error) (fou
 	planted := append(r.planted[:len(r.planted):len(r.planted)], r.lab.Root)
 	r.mu.Unlock()
 	found = append([]history.Verdict{v}, aftermath.Look(ctx, r.lab, base, planted)...)
-	if len(found) < 5 { // it does not live: what can be read of it is read, without patience
-		short, stop := context.WithTimeout(ctx, 10*time.Second)
-		defer stop()
-		ctx = short
+	patience := 20*time.Second + r.Time/2
+	if slices.ContainsFunc(found, func(v history.Verdict) bool { return !v.OK }) {
+		patience = 5 * time.Second // what can be read of a cluster that is not whole is read
 	}
 	for _, w := range r.all {
-		if err := w.Settle(ctx, r.env); err != nil {
+		if err := settle(ctx, w, r.env, patience); err != nil {
 			found = append(found, history.Verdict{Checker: w.Name() + " settled", Detail: err.Error()})
 		}
 	}
 	return found, nil
+}
+
+func settle(ctx context.Context, w workload.Workload, e *workload.Env, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	return w.Settle(ctx, e)
 }
 
 // plant returns a value that is looked for afterwards.
@@ -248,13 +251,4 @@ func load(path string, into any) error {
 		return err
 	}
 	return json.Unmarshal(b, into)
-}
-
-func contains(all []string, one string) bool {
-	for _, s := range all {
-		if s == one {
-			return true
-		}
-	}
-	return false
 }
