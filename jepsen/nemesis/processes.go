@@ -83,7 +83,7 @@ var pauses = [2]time.Duration{100 * time.Millisecond, 10 * time.Second}
 // SIGSTOP, and the kernel's freezer.
 var (
 	PauseLeader   = stopping("pause-leader", pauses, (*lab.Node).Pause, (*lab.Node).Resume, just(leader))
-	BlinkLeader   = stopping("blink-leader", [2]time.Duration{200 * time.Millisecond, 1500 * time.Millisecond}, (*lab.Node).Pause, (*lab.Node).Resume, just(leader))
+	BlinkLeader   = stopping("blink-leader", [2]time.Duration{300 * time.Millisecond, 2200 * time.Millisecond}, (*lab.Node).Pause, (*lab.Node).Resume, just(leader))
 	PauseOne      = stopping("pause-one", pauses, (*lab.Node).Pause, (*lab.Node).Resume, just(one))
 	PauseMajority = stopping("pause-majority", pauses, (*lab.Node).Pause, (*lab.Node).Resume, func(_ context.Context, s *Stage) ([]*lab.Node, error) { return s.Majority(), nil })
 	PauseAll      = stopping("pause-all", [2]time.Duration{100 * time.Millisecond, 4 * time.Second}, (*lab.Node).Pause, (*lab.Node).Resume, func(_ context.Context, s *Stage) ([]*lab.Node, error) { return s.Shuffled(), nil })

@@ -12,7 +12,7 @@ import (
 )
 
 // CallTime bounds an operation: what has no answer by then is unknown.
-const CallTime = 1500 * time.Millisecond
+const CallTime = 2500 * time.Millisecond
 
 // operation is what one client asks of one node.
 type operation struct {
