@@ -22,6 +22,7 @@ type Agreement struct {
 	log   *slog.Logger
 	store *fsm.Store
 	raft  *raft.Raft
+	way   *oneWay // to it
 	voice Voice
 	ages  stopwatch
 	fail  func(error) // ends the node
@@ -53,7 +54,7 @@ type Parts struct {
 	Logs      raft.LogStore
 	Stable    raft.StableStore
 	Snapshots raft.SnapshotStore
-	Transport raft.Transport
+	Transport Transport
 	Found     []raft.Server // voters of a cluster that begins here; nil: it began before
 	Voice     Voice
 	Uptime    func() time.Duration // that goes on while the node is paused; nil: the machine's
@@ -90,8 +91,10 @@ func newAgreement(node string, log *slog.Logger) *Agreement {
 	return a
 }
 
-func (n *Agreement) start(cfg *raft.Config, logs raft.LogStore, stable raft.StableStore, snaps raft.SnapshotStore, trans raft.Transport) (err error) {
-	if n.raft, err = raft.NewRaft(cfg, n.store.FSM(), logs, stable, snaps, trans); err == nil {
+func (n *Agreement) start(cfg *raft.Config, logs raft.LogStore, stable raft.StableStore, snaps raft.SnapshotStore, trans Transport) (err error) {
+	n.way = newOneWay(trans, n.down)
+	if n.raft, err = raft.NewRaft(cfg, n.store.FSM(), logs, stable, snaps, n.way); err == nil {
+		n.way.raft.Store(n.raft)
 		n.batcher = newBatcher(n)
 	}
 	return err
@@ -99,7 +102,7 @@ func (n *Agreement) start(cfg *raft.Config, logs raft.LogStore, stable raft.Stab
 
 // duties are what an Agreement does as long as it runs.
 func (n *Agreement) duties() []func(context.Context) error {
-	return []func(context.Context) error{n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.watchProgress}
+	return []func(context.Context) error{n.way.run, n.batcher.run, n.watchTerms, n.watchLeader, n.keepFresh, n.watchProgress}
 }
 
 // Run does them, with tasks of whoever leads, until ctx ends, and stops Raft. What ends a node is told to Parts.Fail.

@@ -202,8 +202,19 @@ func (l *Lab) takeNext() []string {
 
 // Remove ends a node's membership for ever, and its process.
 func (l *Lab) Remove(ctx context.Context, n *Node) error {
-	if err := l.Except(n).RemoveMember(ctx, n.ID); err != nil && !sdk.Is(err, sdk.NotFound) {
-		return fmt.Errorf("remove %s: %w", n.ID, err)
+	others := l.Except(n)
+	if err := Until(ctx, n.ID+" to be removed", func(ctx context.Context) error {
+		err := others.RemoveMember(ctx, n.ID)
+		switch {
+		case sdk.Is(err, sdk.NotFound):
+			return nil
+		case sdk.Is(err, sdk.Conflict): // it leads: another has to first
+			_, bad := others.TransferFrom(ctx, n.ID, "")
+			return errors.Join(err, bad)
+		}
+		return err
+	}); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	l.nodes = slices.DeleteFunc(slices.Clone(l.nodes), func(o *Node) bool { return o == n })
