@@ -192,7 +192,9 @@ var (
 		if err := errors.Join(n.Stop(), os.RemoveAll(old), copyDir(n.Data, old), n.Start()); err != nil {
 			return Act{}, err
 		}
-		_ = wait(ctx, s.Between(3*time.Second, 6*time.Second)) // in which it confirms what the copy has not
+		if err := wait(ctx, s.Between(3*time.Second, 6*time.Second)); err != nil { // in which it confirms what the copy has not
+			return Act{}, fmt.Errorf("the copy is not old enough yet: %w", errors.Join(err, os.RemoveAll(old)))
+		}
 		if err := errors.Join(n.Kill(), os.RemoveAll(n.Data), os.Rename(old, n.Data), n.Start()); err != nil {
 			return Act{}, err
 		}
