@@ -4,18 +4,21 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
 // file remembers what was done to an inode since its contents were last durable. The backing file always has what readers see.
 type file struct {
-	ino  uint64
-	refs int // open handles; guarded by the lock of files
+	ino   uint64
+	clock *atomic.Uint64
+	refs  int // open handles; guarded by the lock of files
 
 	mu      sync.Mutex // guards the rest, and orders what is done to the backing file
 	gone    bool       // no name leads to it, nor ever will
 	fd      int        // of the backing file, while there is something to remember; or -1
+	since   uint64     // when by the clock there came to be something
 	size    int64      // durable size; both sizes are known while fd is there
 	live    int64      // the size that readers see
 	pending []write
@@ -61,7 +64,7 @@ func (f *file) remember(fd int) (err error) {
 		f.fd = -1
 		return err
 	}
-	f.size, f.live = st.Size, st.Size
+	f.since, f.size, f.live = f.clock.Add(1), st.Size, st.Size
 	return nil
 }
 

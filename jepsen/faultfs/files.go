@@ -1,15 +1,18 @@
 package faultfs
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // files are those that are open, or have something to take back.
 type files struct {
+	clock atomic.Uint64
 	mu    sync.Mutex // guards the rest; a file's own lock may be taken under it
 	byIno map[uint64]*file
 	open  map[*handle]struct{}
@@ -20,7 +23,7 @@ func (s *files) opened(h *handle, ino uint64) {
 	defer s.mu.Unlock()
 	f := s.byIno[ino]
 	if f == nil {
-		f = &file{ino: ino, fd: -1}
+		f = &file{ino: ino, clock: &s.clock, fd: -1}
 		s.byIno[ino] = f
 	}
 	f.refs++
@@ -62,18 +65,17 @@ func (s *files) syncAll() {
 	}
 }
 
-func (s *files) all() (out []*file) {
+func (s *files) all() []*file {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ino := range slices.Sorted(maps.Keys(s.byIno)) { // what a seed decides shall not depend on the order of a map
-		out = append(out, s.byIno[ino])
-	}
-	return out
+	return slices.Collect(maps.Values(s.byIno))
 }
 
 // restore leaves of all files what a power cut leaves.
 func (s *files) restore(r *rand.Rand, how Cut, lost *Lost) error {
-	for _, f := range s.all() {
+	all := s.all()
+	slices.SortFunc(all, func(a, b *file) int { return cmp.Compare(a.since, b.since) }) // so that a seed decides the same again
+	for _, f := range all {
 		if err := f.restore(r, how, lost); err != nil {
 			return err
 		}

@@ -26,9 +26,6 @@ var seeds = flag.Uint64("seeds", 12, "how many seeds TestRandomOperations takes"
 // Random operations, and what must remain of them. A failing seed replays exactly.
 func TestRandomOperations(t *testing.T) {
 	steps := 600
-	if testing.Short() {
-		steps = 150
-	}
 	for seed := range *seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var options []Option

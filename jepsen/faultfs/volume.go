@@ -31,7 +31,7 @@ type volume struct {
 func newVolume(backing, shadow string, strict bool, faults Faults, dir string) (_ *volume, err error) {
 	v := &volume{strict: strict, served: make(chan struct{})}
 	v.condition.set(faults, false)
-	v.files = files{byIno: map[uint64]*file{}, open: map[*handle]struct{}{}}
+	v.files.byIno, v.files.open = map[uint64]*file{}, map[*handle]struct{}{}
 	if v.names, err = newNames(shadow, v.files.forget); err != nil {
 		return nil, err
 	}
