@@ -9,15 +9,17 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// oneWay is a Raft transport on which everything that arrives goes to Raft's one loop.
+// oneWay is a Raft transport on which everything that arrives goes to Raft's one loop, in a form that mends two mistakes of Raft 1.7.3.
 //
-// Raft 1.7.3 would take heartbeats on a way of their own, in the goroutine of their connection, so that a follower in the middle of a slow write does not
+// Raft would take heartbeats on a way of their own, in the goroutine of their connection, so that a follower in the middle of a slow write does not
 // lose its leader. There it changes its term and its role under the hands of that loop. A candidate that hears from the leader of a later
 // term and then gets a late vote of its own election leads in that leader's term: two leaders, both of whose entries are committed, and tables that
 // differ (hashicorp/raft#695).
 //
 // So the loop gets heartbeats too. When it does not take one for a while, it is answered here, if nothing but "yes" can be the answer, and nothing is
 // changed: a leader wants to know that there is a follower, in its term and its own.
+//
+// A follower would commit up to the leader's commit index all that it has: see commitShown.
 type oneWay struct {
 	Transport
 	all  chan raft.RPC
@@ -43,6 +45,7 @@ func (o *oneWay) run(ctx context.Context) error {
 	for {
 		select {
 		case rpc := <-o.Transport.Consumer():
+			rpc.Command = commitShown(rpc.Command)
 			o.pass(rpc)
 		case <-ctx.Done():
 			return nil
@@ -56,6 +59,26 @@ func (o *oneWay) pass(rpc raft.RPC) {
 	case <-o.down:
 		rpc.Respond(nil, raft.ErrRaftShutdown)
 	}
+}
+
+// commitShown lets a follower commit no more than the entries up to the last one that an append shows it, or says that it follows on (Raft, figure 2: the
+// index of the last new entry). Raft commits up to the end of the follower's log. That end may be entries of an earlier leader, which the leader's log
+// contradicts: it put the append together before it had more entries, and added its commit index after another node had made it move.
+func commitShown(command any) any {
+	in, ok := command.(*raft.AppendEntriesRequest)
+	if !ok {
+		return command
+	}
+	last := in.PrevLogEntry
+	if n := len(in.Entries); n > 0 {
+		last = in.Entries[n-1].Index
+	}
+	if in.LeaderCommitIndex <= last {
+		return command
+	}
+	shown := *in
+	shown.LeaderCommitIndex = last
+	return &shown
 }
 
 // Consumer implements raft.Transport.
