@@ -32,6 +32,8 @@ func execute(ctx context.Context) int {
 	root.PersistentFlags().BoolVar(&a.proxies, "proxies", false, "connect nodes by TCP proxies, also where network namespaces could be had")
 	root.PersistentFlags().StringVar(&a.out, "out", "", "directory for what is recorded (default: a new one beneath jepsen/runs)")
 	root.AddCommand(a.runCommand(), a.tourCommand(), a.listCommand(), a.checkCommand(), a.reportCommand(), a.mutantsCommand())
+	asked := false // for something that there is
+	root.PersistentPreRun = func(*cobra.Command, []string) { asked = true }
 	err := root.ExecuteContext(ctx)
 	var exit exitCode
 	switch {
@@ -39,6 +41,9 @@ func execute(ctx context.Context) int {
 		return int(exit)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "jepsen:", err)
+		if !asked || errors.As(err, new(usageError)) {
+			return 2
+		}
 		return 1
 	}
 	return 0
@@ -48,6 +53,9 @@ func execute(ctx context.Context) int {
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// usageError is about what was typed.
+type usageError struct{ error }
 
 func shortTime(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {

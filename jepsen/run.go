@@ -31,7 +31,10 @@ func (a *app) runCommand() *cobra.Command {
 	f.IntVar(&c.Clients, "clients", 0, "of all workloads together (default: theirs)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if c.Scenario, err = scenario.ByName(name); err != nil {
-			return err
+			return usageError{err}
+		}
+		if c.Store != "bolt" && c.Store != "wal" || c.Nodes != 0 && c.Nodes != 3 && c.Nodes != 5 {
+			return usageError{fmt.Errorf("--store is bolt or wal, not %q; --nodes is 3 or 5", c.Store)}
 		}
 		if c.Seed == 0 {
 			c.Seed = rand.Uint64N(1 << 32)
@@ -89,7 +92,6 @@ func word(v history.Verdict) string {
 	return "FAIL"
 }
 
-// violated is an error when not everything is well; what is wrong has been said.
 // keep writes v as JSON.
 func keep(path string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
@@ -99,11 +101,10 @@ func keep(path string, v any) error {
 	return errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, append(b, '\n'), 0o600))
 }
 
+// violated is an error when not everything is well; what is wrong has been said.
 func violated(all []history.Verdict) error {
-	for _, v := range all {
-		if !v.OK {
-			return exitCode(1)
-		}
+	if unwell(all) != nil {
+		return exitCode(1)
 	}
 	return nil
 }

@@ -48,7 +48,15 @@ func (a *app) tourCommand() *cobra.Command {
 	f.StringSliceVar(&names, "scenario", nil, "only these")
 	f.BoolVar(&all, "all", false, "every scenario on both log stores, without a limit of time")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		for _, name := range names {
+			if _, err := scenario.ByName(name); err != nil {
+				return usageError{err}
+			}
+		}
 		stops := chosen(names, each, all)
+		if len(stops) == 0 {
+			return usageError{errors.New("the short tour has none of these scenarios: add --all, or use `run`")}
+		}
 		return a.sandboxed(c.Context(), []string{present, previous}, func(ctx context.Context) error { return a.tour(ctx, stops, seed, all) })
 	}
 	return c
@@ -82,21 +90,30 @@ func (a *app) tour(ctx context.Context, stops []stop, seed uint64, unlimited boo
 		return err
 	}
 	began := time.Now()
+	var bad []string
 	for i, s := range stops {
 		if left := tourTime - time.Since(began); !unlimited && left < s.time+20*time.Second {
 			fmt.Printf("%2d/%d  %-14s not run: the tour has had its %s\n", i+1, len(stops), s.scenario, tourTime)
 			continue
 		}
-		err = errors.Join(err, a.visit(ctx, s, seed+uint64(i), fmt.Sprintf("%2d/%d", i+1, len(stops)), dir))
+		wrong := a.visit(ctx, s, seed+uint64(i), fmt.Sprintf("%2d/%d", i+1, len(stops)), dir)
 		if ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
+			return ctx.Err()
+		}
+		if wrong != nil {
+			bad = append(bad, fmt.Sprintf("%s on %s with seed %d, %s long: %v", s.scenario, s.store, seed+uint64(i), s.time, wrong))
 		}
 	}
-	fmt.Printf("%d scenarios in %s\n", len(stops), time.Since(began).Round(time.Second))
+	fmt.Printf("%d scenarios in %s, %d went wrong\n", len(stops), time.Since(began).Round(time.Second), len(bad))
+	if len(bad) > 0 {
+		fmt.Printf("  %s\n", strings.Join(bad, "\n  ")) // again, where whoever reads the last lines looks
+		return exitCode(1)
+	}
 	_ = os.Remove(dir) // when nothing was kept
-	return err
+	return nil
 }
 
+// visit runs one stop. Its error says all that is wrong.
 func (a *app) visit(ctx context.Context, s stop, seed uint64, number, dir string) error {
 	which, err := scenario.ByName(s.scenario)
 	if err != nil {
@@ -114,7 +131,7 @@ func (a *app) visit(ctx context.Context, s stop, seed uint64, number, dir string
 		fmt.Printf("%s  %-14s FAILED after %s: %v\n", number, s.scenario, took, err)
 		return err
 	}
-	if err := violated(found); err != nil {
+	if err := unwell(found); err != nil {
 		fmt.Printf("%s  %-14s VIOLATED after %s; kept in %s\n", number, s.scenario, took, out)
 		show(found)
 		return err
@@ -124,6 +141,16 @@ func (a *app) visit(ctx context.Context, s stop, seed uint64, number, dir string
 		return nil
 	}
 	return os.RemoveAll(out)
+}
+
+// unwell says what is not as it must be, or could not be decided.
+func unwell(found []history.Verdict) (err error) {
+	for _, v := range found {
+		if !v.OK {
+			err = errors.Join(err, fmt.Errorf("%s: %s", v.Checker, v.Detail))
+		}
+	}
+	return err
 }
 
 // missing says why a scenario cannot be run here.
