@@ -49,18 +49,29 @@ func (n *Node) closeDisk() (err error) {
 	return err
 }
 
-// Fill leaves only so many MiB of a small disk; Drain gives them back.
+// Fill leaves only so many MiB of a small disk, or none when its node is faster; Drain gives them back.
 func (n *Node) Fill(leave int) error {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(n.disk, &st); err != nil {
-		return err
-	}
-	size := int64(st.Bavail)*st.Bsize - int64(leave)<<20
 	f, err := os.Create(filepath.Join(n.disk, "filler"))
-	if err != nil || size <= 0 {
+	if err != nil {
 		return err
 	}
-	return errors.Join(syscall.Fallocate(int(f.Fd()), 0, 0, size), f.Close())
+	return errors.Join(fill(f, int64(leave)<<20), f.Close())
+}
+
+func fill(f *os.File, leave int64) error {
+	for {
+		var st syscall.Statfs_t
+		if err := syscall.Fstatfs(int(f.Fd()), &st); err != nil {
+			return err
+		}
+		size := int64(st.Bavail)*st.Bsize - leave
+		if size <= 0 {
+			return nil
+		}
+		if err := syscall.Fallocate(int(f.Fd()), 0, 0, size); !errors.Is(err, syscall.ENOSPC) { // the node has written meanwhile
+			return err
+		}
+	}
 }
 
 // Drain removes what Fill made.

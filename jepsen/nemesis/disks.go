@@ -111,6 +111,12 @@ func flipped(name, beneath, pattern string) Fault {
 			return Act{}, err
 		}
 		path, at, err := flip(s, filepath.Join(n.Data, beneath), pattern)
+		if errors.Is(err, fs.ErrNotExist) { // nothing was flushed yet: a node that starts does that
+			err = errors.Join(n.Start(), lab.Until(ctx, n.ID+" to be ready", n.Client().Ready), n.Kill())
+			if err == nil {
+				path, at, err = flip(s, filepath.Join(n.Data, beneath), pattern)
+			}
+		}
 		if err != nil {
 			return Act{}, errors.Join(err, n.Start())
 		}
@@ -130,7 +136,7 @@ func flip(s *Stage, dir, pattern string) (name string, at int, err error) {
 		return err
 	})
 	if err != nil || len(files) == 0 {
-		return "", 0, errors.Join(err, fmt.Errorf("no %s in %s", pattern, dir))
+		return "", 0, errors.Join(err, fmt.Errorf("%s in %s: %w", pattern, dir, fs.ErrNotExist))
 	}
 	path := files[s.Rand.IntN(len(files))]
 	b, err := os.ReadFile(path)

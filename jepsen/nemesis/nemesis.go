@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trstctl/trstctl/jepsen/history"
@@ -138,7 +139,8 @@ type Nemesis struct {
 	History *history.Writer
 	Rest    [2]time.Duration // between two faults; zero: one to four seconds
 
-	id int
+	id   int
+	done atomic.Int64
 }
 
 // record is the value of a fault's events.
@@ -169,6 +171,9 @@ func (m *Nemesis) Run(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Done is how many faults were done and healed so far.
+func (m *Nemesis) Done() int { return int(m.done.Load()) }
 
 // healTime bounds a healing.
 const healTime = 90 * time.Second
@@ -203,6 +208,7 @@ func (m *Nemesis) Once(ctx context.Context, f Fault) error {
 		return fmt.Errorf("heal %s: %w", f.Name, err)
 	}
 	m.History.Add(history.Nemesis, history.OK, f.Name, "", r, nil)
+	m.done.Add(1)
 	return nil
 }
 

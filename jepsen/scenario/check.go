@@ -44,24 +44,31 @@ func judge(dir string, h *history.History, info Info) (all []history.Verdict, er
 		}
 		all = append(all, w.Check(h)...)
 	}
-	return append(all, happened(s, h)), visualize(dir, h, all)
+	all = append(all, happened(s, h))
+	return all, visualize(dir, h, all)
 }
 
-// visualize has what failed drawn, where its workload can.
+// visualize has what failed drawn, where its workload can. What it draws is what its checker of its own name looks at.
 func visualize(dir string, h *history.History, all []history.Verdict) (err error) {
-	bad := false
-	for _, v := range all {
-		bad = bad || !v.OK
-	}
-	if !bad {
-		return nil
-	}
-	for _, w := range workload.All() {
-		if d, can := w.(workload.Detailed); can {
-			err = errors.Join(err, d.Visualize(h, dir))
+	for i := range all {
+		w := drawn(all[i])
+		if w == nil {
+			continue
 		}
+		var bad error
+		all[i].File, bad = w.Visualize(h, dir)
+		err = errors.Join(err, bad)
 	}
 	return err
+}
+
+func drawn(v history.Verdict) workload.Detailed {
+	for _, w := range workload.All() {
+		if d, can := w.(workload.Detailed); can && !v.OK && v.Checker == w.Name() {
+			return d
+		}
+	}
+	return nil
 }
 
 // happened says whether there was anything to withstand.

@@ -26,7 +26,7 @@ type Config struct {
 	Scenario Scenario
 	Seed     uint64
 	Nodes    int           // 0: the scenario's
-	Time     time.Duration // of load and faults
+	Time     time.Duration // of load and faults; up to a minute longer when none could be done by then
 	Store    string        // bolt or wal
 	Clients  int           // of all workloads together; 0: as many as they want
 	Out      string        // directory of the run; made
@@ -66,6 +66,7 @@ const (
 	figuresFile  = "figures.json"
 	reportFile   = "report.html"
 	warmTime     = 2 * time.Second
+	moreTime     = time.Minute // for a first fault
 	watchEvery   = 250 * time.Millisecond
 	plantedBytes = 12
 )
@@ -144,14 +145,19 @@ func (r *run) prepare(ctx context.Context, h *history.Writer) error {
 
 // load runs clients and faults, lets the cluster come to rest, and looks at it.
 func (r *run) load(ctx context.Context, h *history.Writer) ([]history.Verdict, error) {
-	loaded, end := context.WithTimeout(ctx, r.Time)
+	loaded, end := context.WithCancel(ctx)
 	defer end()
+	m := &nemesis.Nemesis{Stage: nemesis.NewStage(r.lab, r.Seed, r.Log), Faults: r.Scenario.Faults, History: h, Rest: r.Scenario.Rest}
 	watching, stop := context.WithCancel(ctx)
 	defer stop()
 	var clients, watcher sync.WaitGroup
 	r.begin(loaded, &clients)
 	watcher.Go(func() { watch(watching, r.lab, h) })
-	base, broken := r.hurt(loaded, h)
+	watcher.Go(func() {
+		defer end()
+		r.last(loaded, m.Done)
+	})
+	base, broken := r.hurt(loaded, m)
 	if broken != nil && !errors.Is(broken, nemesis.ErrAccepted) {
 		r.Log.Warn("a fault could not be healed", "err", broken)
 	}
@@ -170,6 +176,21 @@ func (r *run) load(ctx context.Context, h *history.Writer) ([]history.Verdict, e
 	return r.look(ctx, base, broken)
 }
 
+// last waits for the time of the run to be over, and some more if there was nothing to withstand in it.
+func (r *run) last(ctx context.Context, done func() int) {
+	over := time.Now().Add(r.Time)
+	for more := over.Add(moreTime); ctx.Err() == nil; {
+		now := time.Now()
+		if now.After(more) || now.After(over) && (done() > 0 || len(r.Scenario.Faults) == 0) {
+			return
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	}
+}
+
 func (r *run) begin(ctx context.Context, clients *sync.WaitGroup) {
 	process := 0
 	for _, w := range r.all {
@@ -186,7 +207,7 @@ func (r *run) begin(ctx context.Context, clients *sync.WaitGroup) {
 }
 
 // hurt measures the cluster under load, and then does the faults until ctx ends.
-func (r *run) hurt(ctx context.Context, h *history.Writer) (base aftermath.Usage, err error) {
+func (r *run) hurt(ctx context.Context, m *nemesis.Nemesis) (base aftermath.Usage, err error) {
 	select {
 	case <-time.After(warmTime):
 	case <-ctx.Done():
@@ -194,7 +215,6 @@ func (r *run) hurt(ctx context.Context, h *history.Writer) (base aftermath.Usage
 	if base, err = aftermath.Measure(r.lab); err != nil {
 		return base, err
 	}
-	m := &nemesis.Nemesis{Stage: nemesis.NewStage(r.lab, r.Seed, r.Log), Faults: r.Scenario.Faults, History: h, Rest: r.Scenario.Rest}
 	return base, m.Run(ctx)
 }
 

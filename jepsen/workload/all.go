@@ -8,7 +8,7 @@ import (
 
 // All are the workloads. A new one has its line here.
 func All() []Workload {
-	return []Workload{register{}, versions{}, bank{}, token{}, idempotency{}, audit{}, probe{}}
+	return []Workload{newRegister(), versions{}, bank{}, token{}, idempotency{}, audit{}, probe{}}
 }
 
 // Writes says whether operations with this F are the writes by which availability is measured.
@@ -16,8 +16,8 @@ func Writes(f string) bool { return f == "probe.put" }
 
 // Detailed is a workload that can draw what it found wrong.
 type Detailed interface {
-	// Visualize writes what there is to see into the run's directory.
-	Visualize(h *history.History, dir string) error
+	// Visualize writes a page into the run's directory and returns its name; empty when there is nothing to see.
+	Visualize(h *history.History, dir string) (file string, err error)
 }
 
 // value plants a name in a value.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/trstctl/trstctl/jepsen/history"
@@ -13,7 +14,14 @@ import (
 
 // register is one versioned value for each path, with everything that can be done to it: put with and without cas, reads at each level, rollback, delete,
 // undelete and purge. A path is used for a while and then given up for another, so that what has to be put into an order stays short.
-type register struct{}
+//
+// Every change has a key of its own. What nobody knew of one is asked for again at rest, under its key: it is done then, or answered with what came of it.
+// Either way it has one answer, and happened once between its call and that.
+type register struct {
+	turn atomic.Int64                                                       // operations of all clients, which decides who uses which path
+	mu   sync.Mutex                                                         // guards open
+	open map[string]func(context.Context, *sdk.Client) (sdk.Written, error) // key -> change of which nobody knows
+}
 
 const (
 	registerPaths = 4
@@ -28,6 +36,7 @@ type asked struct {
 	Version int    `json:"version,omitempty"` // of a get, rollback or purge; 0: the latest, or all
 	Since   int    `json:"since,omitempty"`   // version that this client had seen when it read at session level
 	Max     int64  `json:"max_ms,omitempty"`  // age that a stale read allows
+	Key     string `json:"key,omitempty"`     // of a change
 }
 
 // told is what was answered.
@@ -37,40 +46,29 @@ type told struct {
 	Value   string   `json:"value,omitempty"`
 }
 
-func (register) Name() string                      { return "register" }
-func (register) Processes() int                    { return 8 }
-func (register) Setup(context.Context, *Env) error { return nil }
-
-// turnover counts the operations of all clients, which decides who uses which path.
-var turnover sync.Map // *Env -> *counter
-
-type counter struct {
-	mu sync.Mutex
-	n  int
+func newRegister() *register {
+	return &register{open: map[string]func(context.Context, *sdk.Client) (sdk.Written, error){}}
 }
 
-func (c *counter) next() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.n++
-	return c.n
-}
+func (*register) Name() string                      { return "register" }
+func (*register) Processes() int                    { return 8 }
+func (*register) Setup(context.Context, *Env) error { return nil }
 
 // reader is what one client of a register remembers: its own session, and for each path what it has seen.
 type reader struct {
+	g       *register
 	e       *Env
 	process int
 	session *sdk.Client    // whose session it is
 	seen    map[string]int // path -> version that it knows of, by any client
-	puts    int
+	changes int
 	mine    map[string]int // path -> version that its session must know of
 }
 
-func (register) Run(ctx context.Context, e *Env, process int, r *rand.Rand) {
-	v, _ := turnover.LoadOrStore(e, &counter{})
-	c := &reader{e: e, process: process, session: e.Fresh().Reading(sdk.Read{At: sdk.Session}), seen: map[string]int{}, mine: map[string]int{}}
+func (g *register) Run(ctx context.Context, e *Env, process int, r *rand.Rand) {
+	c := &reader{g: g, e: e, process: process, session: e.Fresh().Reading(sdk.Read{At: sdk.Session}), seen: map[string]int{}, mine: map[string]int{}}
 	for ctx.Err() == nil {
-		n := v.(*counter).next()
+		n := int(g.turn.Add(1))
 		path := fmt.Sprintf("register/%d-%d", n/(registerPaths*registerSpan), r.IntN(registerPaths))
 		c.step(r, path, n)
 		pause(ctx, time.Duration(r.IntN(16))*time.Millisecond)
@@ -112,17 +110,25 @@ func (c *reader) rarely(k int, client *sdk.Client, node, path string, version in
 	in := asked{Path: path, Version: version}
 	switch {
 	case k < 86:
-		c.change("rollback", node, in, func(ctx context.Context) (sdk.Written, error) {
-			return client.Rollback(ctx, path, uint64(version), nil)
+		c.change("rollback", client, node, in, func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+			return via.Rollback(ctx, path, uint64(version), nil)
 		})
 	case k < 90:
-		c.change("delete", node, asked{Path: path}, func(ctx context.Context) (sdk.Written, error) { return client.Delete(ctx, path, nil) })
+		c.change("delete", client, node, asked{Path: path}, func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+			return via.Delete(ctx, path, nil)
+		})
 	case k < 95:
-		c.change("undelete", node, asked{Path: path}, func(ctx context.Context) (sdk.Written, error) { return client.Undelete(ctx, path) })
+		c.change("undelete", client, node, asked{Path: path}, func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+			return via.Undelete(ctx, path)
+		})
 	case k < 98:
-		c.change("purge", node, in, func(ctx context.Context) (sdk.Written, error) { return client.Purge(ctx, path, uint64(version)) })
+		c.change("purge", client, node, in, func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+			return via.Purge(ctx, path, uint64(version))
+		})
 	default:
-		c.change("purge", node, asked{Path: path}, func(ctx context.Context) (sdk.Written, error) { return client.PurgeAll(ctx, path) })
+		c.change("purge", client, node, asked{Path: path}, func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+			return via.PurgeAll(ctx, path)
+		})
 	}
 }
 
@@ -142,12 +148,12 @@ func (c *reader) put(client *sdk.Client, node string, in asked) int {
 		cas := uint64(*in.CAS)
 		it.CAS = &cas
 	}
-	c.puts++
-	return c.change("put", node, in, func(ctx context.Context) (sdk.Written, error) {
-		if c.puts%4 > 0 {
-			return client.Put(ctx, it)
+	another := c.changes%4 == 0 // way to the same path, which does not wait in the same queue
+	return c.change("put", client, node, in, func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+		if !another {
+			return via.Put(ctx, it)
 		}
-		w, err := client.Import(ctx, []sdk.Item{it}) // another way to the same path, which does not wait in the same queue
+		w, err := via.Import(ctx, []sdk.Item{it})
 		if err != nil || len(w) != 1 {
 			return sdk.Written{}, err
 		}
@@ -155,11 +161,22 @@ func (c *reader) put(client *sdk.Client, node string, in asked) int {
 	})
 }
 
-func (c *reader) change(f, node string, in asked, call func(context.Context) (sdk.Written, error)) (made int) {
-	out, err := do(c.e, operation{c.process, "register." + f, node, in, false}, func(ctx context.Context) (told, error) {
-		w, err := call(ctx)
+func (c *reader) change(f string, client *sdk.Client, node string, in asked, call func(context.Context, *sdk.Client) (sdk.Written, error)) (made int) {
+	c.changes++
+	in.Key = fmt.Sprintf("register-%d-%d", c.process, c.changes)
+	keyed := func(ctx context.Context, via *sdk.Client) (sdk.Written, error) {
+		return call(sdk.WithKey(ctx, in.Key), via)
+	}
+	o := operation{c.process, "register." + f, node, in, false}
+	out, err := do(c.e, o, func(ctx context.Context) (told, error) {
+		w, err := keyed(ctx, client)
 		return told{Version: int(w.Version)}, err
 	})
+	if t, _, _ := outcome(o, out, err); t == history.Info {
+		c.g.mu.Lock()
+		c.g.open[in.Key] = keyed
+		c.g.mu.Unlock()
+	}
 	if err == nil && (f == "put" || f == "rollback") {
 		c.seen[in.Path], made = max(c.seen[in.Path], out.Version), out.Version
 	}
@@ -177,10 +194,37 @@ func (c *reader) get(f string, client *sdk.Client, node string, in asked) (found
 	return found
 }
 
-// Settle has nothing to add: what nobody knew is left open, and the search finds whether it happened.
-func (register) Settle(context.Context, *Env) error { return nil }
+// settled is what became of a change of which nobody knew.
+type settled struct {
+	Key string `json:"key"`
+	told
+}
 
-func (register) Check(h *history.History) []history.Verdict {
+// Settle asks for what came of the changes of which nobody knew.
+func (g *register) Settle(ctx context.Context, e *Env) error {
+	for key, call := range g.open {
+		var out settled
+		if err := again(ctx, func(ctx context.Context) error {
+			w, err := call(ctx, e.Any)
+			out = settled{key, told{Version: int(w.Version)}}
+			if t, v, _ := outcome(operation{}, out, err); t == history.OK && err != nil {
+				out.Refused, err = v.(refusal).Refused, nil
+			}
+			return err
+		}); err != nil {
+			return fmt.Errorf("what came of %s: %w", key, err)
+		}
+		e.History.Add(history.Settler, history.OK, "register.settled", "", out, nil)
+	}
+	return nil
+}
+
+func (*register) Check(h *history.History) []history.Verdict {
 	all := h.Ops("register")
-	return []history.Verdict{linearizable("register", registerModel, registerOps(all)), sessions(all), stales(all), answered("register", all)}
+	return []history.Verdict{linearizable("register", registerModel, registerOps(h)), sessions(all), stales(all), answered("register", all)}
+}
+
+// Visualize implements Detailed.
+func (*register) Visualize(h *history.History, dir string) (string, error) {
+	return draw(registerModel, registerOps(h), dir, "register.html")
 }

@@ -49,6 +49,7 @@ func failed(all []history.Verdict) (names []string) {
 }
 
 func put(v string) asked             { return asked{Path: "a", Value: v} }
+func keyed1(v string) asked          { return asked{Path: "a", Value: v, Key: "k"} }
 func cas(v string, last int) asked   { return asked{Path: "a", Value: v, CAS: &last} }
 func get(version int) asked          { return asked{Path: "a", Version: version} }
 func got(version int, v string) told { return told{Version: version, Value: v} }
@@ -92,6 +93,15 @@ func TestARegisterIsCaughtWhenItLies(t *testing.T) {
 		"unknown, seen and gone": {func(s *story) {
 			s.op("register.put", put("x"), 0, 100, info, nil).op("register.get", get(0), 5, 6, ok, got(1, "x")).op("register.get", get(0), 7, 8, ok, no(sdk.NotFound))
 		}, "register"},
+		"unknown, done when it was asked for again": {func(s *story) {
+			s.op("register.put", keyed1("x"), 0, 10, info, nil).op("register.get", get(0), 50, 60, ok, no(sdk.NotFound)).found("register.settled", "", settled{"k", made(1)})
+		}, ""},
+		"unknown, and its version is another's": {func(s *story) {
+			s.op("register.put", keyed1("x"), 0, 10, info, nil).op("register.put", put("y"), 50, 60, ok, made(1)).found("register.settled", "", settled{"k", made(1)})
+		}, "register"},
+		"unknown, seen, and refused when it was asked for again": {func(s *story) {
+			s.op("register.put", keyed1("x"), 0, 10, info, nil).op("register.get", get(0), 50, 60, ok, got(1, "x")).found("register.settled", "", settled{"k", no(sdk.Conflict)})
+		}, "register"},
 		"not done, seen": {func(s *story) {
 			s.op("register.put", put("x"), 0, 1, fail, nil).op("register.get", get(0), 5, 6, ok, got(1, "x"))
 		}, "register"},
@@ -130,9 +140,9 @@ func TestARegisterIsCaughtWhenItLies(t *testing.T) {
 			s := &story{t: t}
 			c.tell(s)
 			if c.bad == "" {
-				require.Empty(t, failed(register{}.Check(&s.h)))
+				require.Empty(t, failed(newRegister().Check(&s.h)))
 			} else {
-				require.Contains(t, failed(register{}.Check(&s.h)), c.bad)
+				require.Contains(t, failed(newRegister().Check(&s.h)), c.bad)
 			}
 		})
 	}
@@ -142,5 +152,5 @@ func TestAnswersThatNobodyMayGetAreNoticed(t *testing.T) {
 	s := &story{t: t}
 	s.op("register.get", get(0), 0, 1, info, nil)
 	s.h.Events[1].Error = wrong + " internal: something"
-	require.Equal(t, []string{"register answers"}, failed(register{}.Check(&s.h)))
+	require.Equal(t, []string{"register answers"}, failed(newRegister().Check(&s.h)))
 }

@@ -144,17 +144,25 @@ func applyRegister(p path, in registerCall) (refused sdk.Kind, next path, versio
 	return "", next, p.latest(), ""
 }
 
-// registerOps are the operations that are to be put into an order: linearizable reads and changes that may have happened.
-func registerOps(all []history.Op) (ops []porcupine.Operation) {
-	for _, o := range all {
-		f := strings.TrimPrefix(o.F, "register.")
+// registerOps are the operations that are to be put into an order: linearizable reads, and changes that may have happened. A change that was settled happened
+// between its call and the moment when that was found out.
+func registerOps(h *history.History) (ops []porcupine.Operation) {
+	settledAt := map[string]history.Event{}
+	for _, e := range h.Of(history.Settler, "register.settled") {
+		settledAt[decode[settled](e.Value).Key] = e
+	}
+	for _, o := range h.Ops("register") {
+		f, in := strings.TrimPrefix(o.F, "register."), decode[asked](o.In)
 		if o.Type == history.Fail || f == "session" || f == "stale" || o.Type == history.Info && f == "get" {
 			continue
 		}
-		op := porcupine.Operation{ClientId: o.Process, Input: registerCall{f, decode[asked](o.In)}, Call: int64(o.Call), Return: int64(o.Return),
+		op := porcupine.Operation{ClientId: o.Process, Input: registerCall{f, in}, Call: int64(o.Call), Return: int64(o.Return),
 			Output: registerAnswer{o.Type == history.Info, decode[told](o.Out)}}
 		if o.Type == history.Info {
 			op.Return = never
+		}
+		if e, there := settledAt[in.Key]; there && o.Type == history.Info {
+			op.Return, op.Output = int64(e.Time), registerAnswer{false, decode[settled](e.Value).told}
 		}
 		ops = append(ops, op)
 	}

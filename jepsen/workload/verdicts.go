@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -44,6 +45,17 @@ func culprit(m porcupine.Model, ops []porcupine.Operation) string {
 		}
 	}
 	return ""
+}
+
+// draw shows the parts that cannot be put into an order.
+func draw(m porcupine.Model, ops []porcupine.Operation, dir, name string) (string, error) {
+	for _, part := range m.Partition(ops) {
+		result, found := porcupine.CheckOperationsVerbose(m, part, checkTime)
+		if result != porcupine.Ok {
+			return name, porcupine.VisualizePath(m, found, filepath.Join(dir, name))
+		}
+	}
+	return "", nil
 }
 
 // answered is a verdict about answers that no request of a workload may get, whatever is broken.
