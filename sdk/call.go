@@ -187,11 +187,12 @@ func verdict(p prepared, last, doubt *Error) error {
 	return doubt
 }
 
-// settles reports whether a refusal of this kind, given after the leader looked for the key's receipt, proves that no earlier attempt
-// took effect. Others may be given before that look: a token that the first attempt has revoked, say.
+// settles reports whether a refusal of this kind, given after the leader looked for the key's receipt, proves that no earlier attempt took effect or ever
+// will: it is about the request or its key. NotFound and Conflict are about the state, and an attempt that still lies in the socket of a node that stood
+// still may meet another. Others may be given before that look: a token that the first attempt has revoked, say.
 func settles(k Kind) bool {
 	switch k {
-	case NotFound, Conflict, KeyReused, Invalid, TooLarge, Limit:
+	case KeyReused, Invalid, TooLarge:
 		return true
 	}
 	return false

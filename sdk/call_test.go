@@ -84,7 +84,8 @@ func TestTheDeadlineTellsUnknownFromNotDone(t *testing.T) {
 		"always unknown":              {[]http.HandlerFunc{hangUp}, OutcomeUnknown},
 		"unknown once, then not done": {[]http.HandlerFunc{refuse(504, OutcomeUnknown), refuse(503, NotDone)}, OutcomeUnknown},
 		"unknown, then 401":           {[]http.HandlerFunc{refuse(504, OutcomeUnknown), refuse(401, Unauthenticated)}, OutcomeUnknown},
-		"unknown, then conflict":      {[]http.HandlerFunc{refuse(504, OutcomeUnknown), refuse(409, Conflict)}, Conflict},
+		"unknown, then conflict":      {[]http.HandlerFunc{refuse(504, OutcomeUnknown), refuse(409, Conflict)}, OutcomeUnknown},
+		"unknown, then another's key": {[]http.HandlerFunc{refuse(504, OutcomeUnknown), refuse(422, KeyReused)}, KeyReused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
