@@ -98,6 +98,9 @@ func openWAL(dir string) (inner, error) {
 		return openUnsynced(dir)
 	}
 	meta := &metadb.BoltMetaDB{}
+	if err := reopenTail(dir, meta); err != nil {
+		return nil, errors.Join(err, meta.Close())
+	}
 	w, err := wal.Open(dir, wal.WithMetaStore(meta))
 	if err != nil {
 		return nil, errors.Join(err, meta.Close())
