@@ -20,6 +20,7 @@ type Token struct {
 	ExpiresAt    time.Time `json:"expires_at,omitzero"`
 	MaxExpiresAt time.Time `json:"max_expires_at,omitzero"`
 	Renewable    bool      `json:"renewable"`
+	Revoked      bool      `json:"revoked"` // it or an ancestor was: it is refused everywhere
 }
 
 // Issued is a new token: the only answer that holds one.
@@ -52,7 +53,7 @@ func (c *Client) CreateToken(ctx context.Context, g Grant) (i Issued, err error)
 	return i, err
 }
 
-// Tokens lists the tenant's live tokens.
+// Tokens lists the tenant's tokens, dead ones too for a day after their end.
 func (c *Client) Tokens(ctx context.Context, s Slice) (p Page[Token], err error) {
 	err = c.do(ctx, request{method: http.MethodGet, path: api + "/tokens", query: url.Values(s.params())}, &p)
 	return p, err

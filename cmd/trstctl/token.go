@@ -60,7 +60,18 @@ func (a *app) showIssued(t sdk.Issued) error {
 
 func tokenFields(t sdk.Token) [][]string {
 	return fields("accessor", t.Accessor, "name", t.Name, "identity", t.Identity, "tenant", t.Tenant, "policies", strings.Join(t.Policies, ","),
-		"parent", t.Parent, "expires", stamp(t.ExpiresAt), "expires at most", stamp(t.MaxExpiresAt), "renewable", yes(t.Renewable))
+		"parent", t.Parent, "state", tokenState(t), "expires", stamp(t.ExpiresAt), "expires at most", stamp(t.MaxExpiresAt), "renewable", yes(t.Renewable))
+}
+
+// tokenState is what a token is good for: an expired one by the clock of this machine.
+func tokenState(t sdk.Token) string {
+	switch {
+	case t.Revoked:
+		return "revoked"
+	case !t.ExpiresAt.IsZero() && t.ExpiresAt.Before(time.Now()):
+		return "expired"
+	}
+	return "live"
 }
 
 func (a *app) showToken(t sdk.Token, err error) error {
@@ -71,7 +82,7 @@ func (a *app) showToken(t sdk.Token, err error) error {
 }
 
 func (a *app) tokenList() *cobra.Command {
-	c := &cobra.Command{Use: "list", Short: "List the tenant's live tokens by accessor", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "list", Short: "List the tenant's tokens by accessor, dead ones too for a day", Args: cobra.NoArgs}
 	s := sliceFlags(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		client, err := a.client()
@@ -86,8 +97,8 @@ func (a *app) tokenList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.show(view{json: page, head: []string{"ACCESSOR", "IDENTITY", "POLICIES", "EXPIRES", "RENEWABLE"}, rows: rowsOf(page.Items, func(t sdk.Token) []string {
-			return []string{t.Accessor, t.Identity, strings.Join(t.Policies, ","), stamp(t.ExpiresAt), yes(t.Renewable)}
+		return a.show(view{json: page, head: []string{"ACCESSOR", "IDENTITY", "POLICIES", "EXPIRES", "RENEWABLE", "STATE"}, rows: rowsOf(page.Items, func(t sdk.Token) []string {
+			return []string{t.Accessor, t.Identity, strings.Join(t.Policies, ","), stamp(t.ExpiresAt), yes(t.Renewable), tokenState(t)}
 		})})
 	}
 	return c

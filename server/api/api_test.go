@@ -191,7 +191,9 @@ func TestTokensDie(t *testing.T) {
 	token, acc := made["token"].(string), made["accessor"].(string)
 	require.Equal(t, "root", made["tenant"])
 	b.get("/tokens/"+acc, token).is(200)
-	child := b.post("/tokens", token, `{"policies":[]}`).is(200).reply()["token"].(string)
+	born := b.post("/tokens", token, `{"policies":[]}`).is(200).reply()
+	child, childAcc := born["token"].(string), born["accessor"].(string)
+	require.Equal(t, false, b.get("/tokens/"+childAcc, b.root).reply()["revoked"])
 	b.shift = 6 * time.Minute
 	b.get("/tokens/self", token).refused(fault.Unauthenticated, "")
 	b.get("/tokens/self", child).refused(fault.Unauthenticated, "")
@@ -199,6 +201,11 @@ func TestTokensDie(t *testing.T) {
 	b.post("/tokens/"+acc+"/revoke", b.root, "").is(200)
 	b.get("/tokens/self", token).refused(fault.Unauthenticated, "")
 	b.get("/tokens/self", child).refused(fault.Unauthenticated, "")
+	require.Equal(t, true, b.get("/tokens/"+childAcc, b.root).reply()["revoked"], "its parent was")
+	for _, one := range b.get("/tokens", b.root).is(200).reply()["items"].([]any) {
+		shown := one.(map[string]any)
+		require.Equal(t, shown["accessor"] == acc || shown["accessor"] == childAcc, shown["revoked"], "%v", shown)
+	}
 	b.post("/tokens/"+acc+"/revoke", b.root, "").refused(fault.NotFound, "")
 	b.put("/secrets/store/x", child, `{"value":"v"}`).refused(fault.Unauthenticated, "")
 }

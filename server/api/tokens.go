@@ -90,6 +90,7 @@ type tokenAnswer struct {
 	Expires    fsm.Time `json:"expires_at"`
 	MaxExpires fsm.Time `json:"max_expires_at"`
 	Renewable  bool     `json:"renewable"`
+	Revoked    bool     `json:"revoked" doc:"it or an ancestor was revoked: it is refused everywhere"`
 }
 
 // newToken is the one answer that holds a token.
@@ -124,15 +125,15 @@ func (n *newToken) appendJSON(b []byte) []byte {
 	b = appendTime(append(b, `,"expires_at":`...), n.Expires)
 	b = appendTime(append(b, `,"max_expires_at":`...), n.MaxExpires)
 	if n.Renewable {
-		return append(b, `,"renewable":true}`...)
+		return append(b, `,"renewable":true,"revoked":false}`...)
 	}
-	return append(b, `,"renewable":false}`...)
+	return append(b, `,"renewable":false,"revoked":false}`...)
 }
 
 // describe fills in the tenant's name.
 func (c *call) describe(v *fsm.View, t auth.Token) (tokenAnswer, error) {
 	a := tokenAnswer{Accessor: t.Accessor, Name: t.Name, Identity: t.Identity, Policies: t.Policies, Created: t.Created, Expires: t.Expires,
-		MaxExpires: t.MaxExpires, Renewable: t.Renewable}
+		MaxExpires: t.MaxExpires, Renewable: t.Renewable, Revoked: t.Revoked}
 	if a.Policies == nil {
 		a.Policies = []string{}
 	}
