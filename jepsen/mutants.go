@@ -19,7 +19,7 @@ import (
 // hunts says where each mutant is looked for first: the scenarios whose faults expose it. Whoever is not here is looked for in all of wide.
 var hunts = map[string][]stop{
 	"ack-before-fsync":                    {power},
-	"read-index-verify-leader":            {pauses},
+	"read-index-verify-leader":            {{"answers", "bolt", time.Minute}},
 	"lease-reads":                         {pauses},
 	"clock-in-apply":                      {{"clocks", "bolt", 30 * time.Second}},
 	"forwarder-retries":                   {pauses, kills},
