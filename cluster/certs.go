@@ -111,10 +111,10 @@ func caKeyOf(r fsm.Reader, keys Keys, row foundedRow) (*ecdsa.PrivateKey, error)
 }
 
 // renewCertificates keeps both certificates young: at two thirds of their life, or when the API's names have changed. It needs
-// no quorum, only that this node has unsealed.
+// no quorum, only that this node has unsealed. It looks every second: the clock of a machine that was suspended goes on by days at once.
 func (n *Node) renewCertificates(ctx context.Context) error {
 	for ctx.Err() == nil {
-		wait := time.Minute
+		wait := time.Second
 		if n.certs.due(chaos.Now(), n.self) {
 			if err := n.renew(); err != nil {
 				n.log.Warn("certificates not renewed, will retry", "err", err)

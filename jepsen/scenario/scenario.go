@@ -26,6 +26,7 @@ type Scenario struct {
 
 	Namespaces bool // it takes network namespaces
 	HSM        bool // the nodes are sealed by a SoftHSM token
+	Ages       bool // clocks go on by days
 	Older      bool // it takes a binary of the version before; all nodes begin with it
 }
 
@@ -67,7 +68,7 @@ func All() []Scenario {
 			Faults: []n.Fault{n.SealOne, n.SealMajority, n.SealAll, n.Rotate, n.KillOne}},
 		{Name: "hsm", Says: "the HSM that all nodes open with goes away while they are started anew, and comes back", HSM: true,
 			Faults: []n.Fault{n.HSMDown, n.Rotate, n.KillAll}},
-		{Name: "certificates", Says: "every certificate expires at once while nodes are killed", Workloads: []string{"register", "versions", "bank", "probe"},
+		{Name: "certificates", Says: "every certificate expires at once while nodes are killed", Workloads: []string{"register", "versions", "bank", "probe"}, Ages: true,
 			Faults: []n.Fault{n.Expired, n.KillOne, n.KillLeader}},
 		{Name: "versions", Says: "two versions of the binary in one cluster, nodes changed to and fro", Older: true,
 			Faults: []n.Fault{n.Upgrade, n.KillOne}},
