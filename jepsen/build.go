@@ -10,11 +10,13 @@ import (
 	"strings"
 )
 
-// Kinds of binary: what nodes run, the version before it, and the one whose faults are chosen by name.
+// Kinds of binary, by their tags: what nodes run, the version before it, and the one whose faults are chosen by name; and the tests of jepsen/sim with
+// such faults.
 const (
-	present  = "chaos"
-	previous = "chaos,previous"
-	mutants  = "chaos,mutants"
+	present   = "chaos"
+	previous  = "chaos,previous"
+	mutants   = "chaos,mutants"
+	simulated = "mutants"
 )
 
 // binaries are those that were built, by their tags. They reach the inner process by the environment.
@@ -31,9 +33,12 @@ func (b *binaries) build(ctx context.Context, log *slog.Logger, dir string, need
 	for _, tags := range need {
 		log.Info("building", "tags", tags)
 		path := filepath.Join(dir, "trstctl-"+strings.ReplaceAll(tags, ",", "-"))
-		out, err := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", path, "github.com/trstctl/trstctl/cmd/trstctl").CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("build trstctl with tags %s: %w\n%s", tags, err, out)
+		how := []string{"build", "-tags", tags, "-o", path, "github.com/trstctl/trstctl/cmd/trstctl"}
+		if tags == simulated {
+			how = []string{"test", "-c", "-tags", tags, "-o", path, "github.com/trstctl/trstctl/jepsen/sim"}
+		}
+		if out, err := exec.CommandContext(ctx, "go", how...).CombinedOutput(); err != nil {
+			return fmt.Errorf("go %s: %w\n%s", strings.Join(how, " "), err, out)
 		}
 		b.paths[tags] = path
 	}

@@ -250,43 +250,33 @@ var (
 	}}
 )
 
-// LateAnswers keeps the leader from being heard while answers to what it said before are still on their way: some come soon enough for its lease, the rest
-// when another leads already. Whoever takes an answer for news of now still thinks then that it leads.
-var LateAnswers = Fault{Name: "late-answers", Hold: [2]time.Duration{700 * time.Millisecond, 1200 * time.Millisecond}, Begin: func(ctx context.Context, s *Stage) (Act, error) {
+// LateAnswers keeps the leader from being heard while answers to what it said before are still on their way. Each takes as long as luck has it: some come
+// soon enough for the leader's lease, others when another leads already. What clients ask of it meanwhile reaches it just then. Who takes an answer for
+// news of now still thinks that it leads.
+var LateAnswers = Fault{Name: "late-answers", Hold: [2]time.Duration{300 * time.Millisecond, 500 * time.Millisecond}, Begin: func(ctx context.Context, s *Stage) (Act, error) {
 	n, err := s.Lab.Leader(ctx)
 	if err != nil {
 		return Act{}, err
 	}
-	soon, late := split(others(s, n))
-	under, err := s.Cut(network.Rule{To: n.ID, Class: network.Raft, Delay: answerTime}) // so that there is always one on its way
+	slow := network.Rule{To: n.ID, Class: network.Raft, Delay: 150 * time.Millisecond, Jitter: time.Millisecond} // so that there are always some under way
+	under, err := s.Cut(slow)
 	if err != nil {
 		return Act{}, err
 	}
-	if err := wait(ctx, s.Between(200*time.Millisecond, 500*time.Millisecond)); err != nil {
+	if err := wait(ctx, s.Between(300*time.Millisecond, 600*time.Millisecond)); err != nil {
 		return Act{}, errors.Join(err, under(ctx))
 	}
-	rules := append(answers(soon, n, soonTime), answers(late, n, lateTime)...)
-	rules = append(rules, oneWay(network.Raft, []*lab.Node{n}, others(s, n))...)
-	heal, err := s.Cut(rules...)
-	return Act{Targets: []*lab.Node{n}, Detail: brief(rules), Heal: func(ctx context.Context) error { return errors.Join(heal(ctx), under(ctx)) }}, err
-}}
-
-// A leader keeps its lease for 300 ms after an answer has arrived; others stand for election 350 to 700 ms after they have last heard of it.
-const (
-	answerTime = 60 * time.Millisecond
-	soonTime   = 220 * time.Millisecond // and answerTime
-	lateTime   = 500 * time.Millisecond
-)
-
-// split returns as many as make a majority with the leader, and the rest.
-func split(followers []*lab.Node) (soon, late []*lab.Node) {
-	need := (len(followers) + 1) / 2
-	return followers[:need], followers[need:]
-}
-
-func answers(from []*lab.Node, to *lab.Node, delay time.Duration) (rules []network.Rule) {
-	for _, f := range from {
-		rules = append(rules, network.Rule{From: f.ID, To: to.ID, Class: network.Raft, Delay: delay})
+	slow.Delay, slow.Jitter = 50*time.Millisecond, 700*time.Millisecond // more: others stand for election 350 to 700 ms after they have last heard of it
+	rules := append(oneWay(network.Raft, []*lab.Node{n}, others(s, n)), slow)
+	muted, err := s.Cut(rules...)
+	if err != nil {
+		return Act{}, errors.Join(err, under(ctx))
 	}
-	return rules
-}
+	heal := func(ctx context.Context) error { return errors.Join(muted(ctx), under(ctx)) }
+	asked, err := s.Cut(network.Rule{To: n.ID, Class: network.API, Stall: true})
+	if err != nil {
+		return Act{}, errors.Join(err, heal(ctx))
+	}
+	_ = wait(ctx, s.Between(600*time.Millisecond, 750*time.Millisecond)) // the end of the run heals at once
+	return Act{Targets: []*lab.Node{n}, Detail: brief(rules), Heal: heal}, asked(ctx)
+}}

@@ -247,10 +247,13 @@ func TestAgreement(t *testing.T) {
 	from, to := seeds(t, 8)
 	began, all := time.Now(), result{}
 	for seed := from; seed < to; seed++ {
-		r := runAgreement(t, seed, broken{pauses: os.Getenv("TRSTCTL_SIM_PAUSES") != ""})
+		r := runAgreement(t, seed, broken{often: named(t, os.Getenv("TRSTCTL_SIM_OFTEN"))})
 		all.add(r)
 		if len(r.problems.found) > 0 {
 			t.Errorf("seed %d (again: TRSTCTL_SIM_SEED=%d go test ./jepsen/sim -run TestAgreement, trace %x):\n%s", seed, seed, r.trace.sum, &r.problems)
+			if os.Getenv("TRSTCTL_SIM_OFTEN") != "" {
+				break
+			}
 		}
 	}
 	took := time.Since(began)

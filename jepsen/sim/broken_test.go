@@ -13,8 +13,8 @@ func TestBroken(t *testing.T) {
 		within uint64
 		rare   bool // left out when few seeds are run
 	}{
-		{"a read index without a round", broken{round: true, pauses: true}, 60, false},
-		{"raft.VerifyLeader in the place of a round", broken{verify: true, pauses: true}, 1000, true},
+		{"a read index without a round", broken{round: true, often: aPause}, 60, false},
+		{"raft.VerifyLeader in the place of a round", broken{verify: true, often: lateAnswers}, 100, false},
 		{"a disk that forgets what it has synced", broken{disk: true}, 20, false},
 		{"an entry that outlives the term it was decided in", broken{stamp: true}, 300, false},
 		{"the last heartbeat taken for the age of the state", broken{contact: true}, 60, false},

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"testing"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -13,8 +14,8 @@ func (w *world) nemesis(length time.Duration) {
 	if d.often(40) {
 		often = pick(d, aPause, d.IntN(harms), d.IntN(harms))
 	}
-	if w.broken.pauses {
-		often = aPause
+	if w.broken.often > 0 {
+		often = w.broken.often
 	}
 	for w.now() < length {
 		time.Sleep(d.between(100*time.Millisecond, 2500*time.Millisecond))
@@ -46,9 +47,20 @@ func (w *world) leader(d dice) int {
 }
 
 const (
-	harms  = 13
-	aPause = 4
+	harms       = 14
+	aPause      = 4
+	lateAnswers = 13
 )
+
+// named is the harm of that name, 0 for none: one that a run may do more often than others.
+func named(t *testing.T, name string) int {
+	t.Helper()
+	harm, known := map[string]int{"": 0, "pauses": aPause, "late-answers": lateAnswers}[name]
+	if !known {
+		t.Fatalf("TRSTCTL_SIM_OFTEN is pauses or late-answers, not %q", name)
+	}
+	return harm
+}
 
 // harm does something and returns how to undo it.
 func (w *world) harm(d dice, kind int) (name string, mend func()) {
@@ -97,8 +109,30 @@ func (w *world) harm(d dice, kind int) (name string, mend func()) {
 			w.wg.Go(func() { p.snapshot(trailing) })
 			return "a snapshot", func() {}
 		}
+	case lateAnswers:
+		return "answers come late", w.lateAnswers(d, w.leader(d))
 	}
 	return "nothing", func() {}
+}
+
+// lateAnswers keeps a node from being heard while answers to what it said before are still on their way, and come whenever luck has it.
+func (w *world) lateAnswers(d dice, one int) (mend func()) {
+	change := func(slow time.Duration, late bool) {
+		w.net.set(func() {
+			for o := range nodes {
+				back := [2]int{o, one}
+				w.net.slow[back], w.net.late[back] = slow, late
+				if o != one {
+					w.net.cut[[2]int{one, o}] = late
+				}
+			}
+			w.net.silent = true
+		})
+	}
+	change(150*time.Millisecond, false)
+	time.Sleep(d.between(300*time.Millisecond, 600*time.Millisecond))
+	change(150*time.Millisecond, true)
+	return func() { change(0, false) }
 }
 
 // handOver has leadership go from one node to another a few times, so that it comes back to those that had it.

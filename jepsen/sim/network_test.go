@@ -18,16 +18,18 @@ import (
 // network carries calls between processes. A call is a message there and one back; each may be late or lost, as the link decides.
 type network struct {
 	w       *world
-	cut     map[[2]int]bool // from, to
-	silent  bool            // what is cut hangs until the caller gives up; else the caller is told at once
-	loss    int             // of a hundred messages
-	slowest time.Duration   // of a message
+	cut     map[[2]int]bool          // from, to
+	silent  bool                     // what is cut hangs until the caller gives up; else the caller is told at once
+	loss    int                      // of a hundred messages
+	slowest time.Duration            // of a message
+	slow    map[[2]int]time.Duration // that all messages of a link take more
+	late    map[[2]int]bool          // what is on its way arrives whenever luck has it
 	links   map[[2]int]dice
 	mu      sync.Mutex // guards all of it
 }
 
 func newNetwork(w *world) *network {
-	n := &network{w: w, cut: map[[2]int]bool{}, links: map[[2]int]dice{}}
+	n := &network{w: w, cut: map[[2]int]bool{}, slow: map[[2]int]time.Duration{}, late: map[[2]int]bool{}, links: map[[2]int]dice{}}
 	for i := range nodes {
 		for j := range nodes {
 			n.links[[2]int{i, j}] = roll(w.seed, fmt.Sprint("link", i, j))
@@ -60,10 +62,17 @@ func (n *network) trip(from, to int) (hangs bool, err error) {
 	if n.slowest > 10*time.Millisecond && d.often(70) {
 		late = d.between(50*time.Microsecond, 10*time.Millisecond) // most are quick also where some are slow
 	}
+	late += n.slow[link]
 	n.mu.Unlock()
 	time.Sleep(late)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.late[link] {
+		late = d.between(time.Millisecond, latest)
+		n.mu.Unlock()
+		time.Sleep(late)
+		n.mu.Lock()
+	}
 	switch {
 	case n.cut[link]:
 		return n.silent, errReset
@@ -72,6 +81,9 @@ func (n *network) trip(from, to int) (hangs bool, err error) {
 	}
 	return false, nil
 }
+
+// latest is how much later than others a message is that is late: others stand for election 350 to 700 ms after they have last heard of a leader.
+const latest = 900 * time.Millisecond
 
 // drawn is a duration of a link's.
 func (n *network) drawn(from, to int, most time.Duration) time.Duration {

@@ -15,7 +15,7 @@
 //	TRSTCTL_SIM_SEED=7 go run ./jepsen/sim/exact ./jepsen/sim -run TestAgreement     one seed, exactly as before
 //	TRSTCTL_SIM_SEEDS=5000 go run ./jepsen/sim/exact ./jepsen/sim -timeout 0          many, from TRSTCTL_SIM_FIRST on
 //	TRSTCTL_SIM_TRACE=/tmp/trace ...                                                  with a line for everything that happened
-//	TRSTCTL_SIM_PAUSES=1 ...                                                          with more pauses than anything else
+//	TRSTCTL_SIM_OFTEN=pauses ...                                                      with more of them than of anything else, up to the first seed that fails; or late-answers
 //
 // A plain `go test` runs the same seeds, but the runtime has choices of its own there, as which ready case a select takes, and two runs part after a few
 // hundred messages. jepsen/sim/exact takes them away; TestReplay measures that.

@@ -53,7 +53,7 @@ type broken struct {
 	received bool // the age of state counts from when the answer came
 	receipts bool // a repetition is another request
 	guards   bool // entries guard nothing, although callers time out
-	pauses   bool // nothing: harm is a pause more often than not
+	often    int  // nothing: the harm that is done more often than not; 0: drawn
 }
 
 func newWorld(seed uint64, b broken) *world {
