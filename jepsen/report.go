@@ -14,25 +14,37 @@ import (
 )
 
 func (a *app) reportCommand() *cobra.Command {
-	var markdown bool
+	var markdown, record bool
 	c := &cobra.Command{Use: "report DIR...", Short: "Make the pages of recorded runs, and one over all of them", Args: cobra.MinimumNArgs(1),
 		Long: "Judge all runs in and beneath the directories again, write their report.html, and an index.html over all of them into the first directory."}
+	c.Flags().BoolVar(&record, "record", false, "write the summed figures to "+report.RecordedFile+", where `make bench` reads them, without judging again")
 	c.Flags().BoolVar(&markdown, "markdown", false, "print the table of runs and the summed figures for REPORT.md instead, without judging again")
 	c.RunE = func(_ *cobra.Command, dirs []string) error {
 		runs, err := allRuns(dirs)
 		if err != nil {
 			return err
 		}
-		if markdown {
-			entries, err := entriesOf(dirs[0], runs)
-			if err != nil {
-				return err
-			}
-			return report.Markdown(os.Stdout, entries)
+		if !markdown && !record {
+			return pages(dirs[0], runs)
 		}
-		return pages(dirs[0], runs)
+		entries, err := entriesOf(dirs[0], runs)
+		if err == nil && record {
+			err = recordIn(report.RecordedFile, entries)
+		}
+		if err == nil && markdown {
+			err = report.Markdown(os.Stdout, entries)
+		}
+		return err
 	}
 	return c
+}
+
+func recordIn(file string, entries []report.Entry) error {
+	b, err := report.Record(entries)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, b, 0o644)
 }
 
 func allRuns(dirs []string) (runs []string, err error) {

@@ -17,6 +17,7 @@
 //     the clock starts when the last one that it takes is given. All stand beside the file seal's start to ready.
 //   - rotate: the root key and every tenant's, with 100,000 secrets, to the end of the rotation as the log has it: without readers, under one
 //     and under eight, who read those secrets. What the readers see stands beside the same before, the rate beside that of the import.
+//   - under faults: nothing of this run, but what the runs of jepsen/REPORT.md came to, with the commit that they were on.
 //
 // Nodes and bench share the machine's processors. The cluster is run by `trstctl dev` below a temporary directory and ends with the bench.
 package main
@@ -48,7 +49,9 @@ func run() int {
 	debug.SetGCPercent(400)      // the client's garbage should not cost the nodes their processors
 	err = profiled(o.cpuProfile, func() error {
 		b := bench{opt: o}
-		return errors.Join(b.run(ctx), show(os.Stdout, o.output, b.rows))
+		err := b.run(ctx)
+		faults, bad := underFaults()
+		return errors.Join(err, bad, show(os.Stdout, o.output, append(b.rows, faults)))
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

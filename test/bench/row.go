@@ -3,6 +3,8 @@ package main
 import (
 	"runtime"
 	"time"
+
+	"github.com/trstctl/trstctl/jepsen/report"
 )
 
 // Row is one line of figures. What was not measured is 0, or nil where 0 may be a result.
@@ -86,4 +88,10 @@ func (r Row) rounds(sorted []time.Duration) Row {
 	r = r.times(sorted)
 	r.P50, r.P99 = ms(median(sorted)), 0
 	return r
+}
+
+// underFaults is what jepsen has recorded: availability and failover while something was broken.
+func underFaults() (Row, error) {
+	r, err := report.Last()
+	return Row{What: "under faults", Count: r.Summary.Runs, Note: r.String()}, err
 }
