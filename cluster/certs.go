@@ -114,7 +114,7 @@ func caKeyOf(r fsm.Reader, keys Keys, row foundedRow) (*ecdsa.PrivateKey, error)
 // no quorum, only that this node has unsealed. It looks every second: the clock of a machine that was suspended goes on by days at once.
 func (n *Node) renewCertificates(ctx context.Context) error {
 	for ctx.Err() == nil {
-		wait := time.Second
+		wait := n.cfg.renewEvery()
 		if n.certs.due(chaos.Now(), n.self) {
 			if err := n.renew(); err != nil {
 				n.log.Warn("certificates not renewed, will retry", "err", err)
@@ -164,6 +164,8 @@ func (n *Node) renew() error {
 	}
 	old := n.certs.node.Swap(fresh.node.Load())
 	n.certs.api.Store(fresh.api.Load())
+	n.peers.renewed()
+	n.bulk.renewed()
 	if outOfTime(old.Leaf.NotBefore, old.Leaf.NotAfter) { // what was connected with it is good for little
 		n.port.links.cut(func(_, proto string) bool { return proto == protoRPC })
 	}

@@ -77,7 +77,7 @@ type fixture struct {
 func (f *fixture) config(id string) cluster.Config {
 	addr := freeAddress(f.t)
 	c := cluster.Config{Dir: filepath.Join(f.dir, id), Listen: addr, Self: cluster.Self{Cluster: addr, API: addr, Version: "test"},
-		LogStore: "bolt", Log: slog.New(slog.DiscardHandler)}
+		LogStore: "bolt", Log: slog.New(slog.DiscardHandler), Renew: time.Minute}
 	f.change(&c)
 	return c
 }

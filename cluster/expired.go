@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"time"
@@ -15,18 +16,30 @@ import (
 // here. Everything else waits for the renewal, which an unsealed node does by itself.
 var lastingCalls = map[method]bool{callConfirm: true, callStatus: true, callProve: true}
 
-// expired reports whether the certificate at the other end of a connection is out of its time.
-func expired(c net.Conn) bool {
+// tenure is what the certificate at the other end of a connection says of its time. It is judged at every call: the clock of who judges may have been
+// wrong when the connection began.
+type tenure struct {
+	leaf *x509.Certificate // nil: none that could expire
+	late bool              // it was out of its time when the connection began
+}
+
+func tenureOf(c net.Conn) (t tenure) {
 	if held, ok := c.(*heldConn); ok {
 		c = held.Conn
 	}
-	t, ok := c.(*tls.Conn)
-	if !ok {
-		return false
+	if s, ok := c.(*tls.Conn); ok {
+		if certs := s.ConnectionState().PeerCertificates; len(certs) > 0 {
+			t.leaf = certs[0]
+		}
 	}
-	certs := t.ConnectionState().PeerCertificates
-	return len(certs) > 0 && outOfTime(certs[0].NotBefore, certs[0].NotAfter)
+	t.late = t.expired()
+	return t
 }
+
+func (t tenure) expired() bool { return t.leaf != nil && outOfTime(t.leaf.NotBefore, t.leaf.NotAfter) }
+
+// lapsed reports whether the certificate has gone out of its time since the connection began: by now there may be another.
+func (t tenure) lapsed() bool { return !t.late && t.expired() }
 
 func outOfTime(from, to time.Time) bool {
 	now := chaos.Now()
@@ -37,21 +50,26 @@ func expiredFault(id string) error {
 	return fault.New(fault.NotDone, "the certificate of node %s has expired: it takes part again when it has renewed it, for which it must be unsealed", id).After(time.Second)
 }
 
-// restricted are the handlers for a peer whose certificate has expired.
-func restricted(calls map[method]handler) map[method]handler {
+// inTime are the handlers for a peer whose certificate must not be out of its time.
+func inTime(t tenure, calls map[method]handler) map[method]handler {
 	out := map[method]handler{}
 	for m, h := range calls {
-		if !lastingCalls[m] {
-			h = func(_ context.Context, peer string, _ []byte) (any, error) { return nil, expiredFault(peer) }
-		}
 		out[m] = h
+		if !lastingCalls[m] {
+			out[m] = func(ctx context.Context, peer string, body []byte) (any, error) {
+				if t.expired() {
+					return nil, expiredFault(peer)
+				}
+				return h(ctx, peer, body)
+			}
+		}
 	}
 	return out
 }
 
 // mayCall refuses what must not be sent to a peer whose certificate has expired.
 func (l *link) mayCall(m method, id string) error {
-	if l.expired && !lastingCalls[m] {
+	if !lastingCalls[m] && l.tenure.expired() {
 		return fmt.Errorf("%w: %w", errUnsent, expiredFault(id))
 	}
 	return nil

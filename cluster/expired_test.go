@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -45,4 +46,27 @@ func TestAnExpiredCertificateIsGoodForRaftOnly(t *testing.T) {
 	f.agrees(5)
 	require.NoError(t, n1.Renew())
 	f.eventually("n2 forwards again", func() bool { return forwards(n2) == nil })
+}
+
+// TestAConnectionIsJudgedByTheClockOfNow: one that began when a clock was wrong is good as soon as the clock is right, though it goes on as it is; and one
+// whose certificate goes out of its time while it lasts is made anew.
+func TestAConnectionIsJudgedByTheClockOfNow(t *testing.T) {
+	t.Parallel()
+	f := found(t)
+	f.lead("n1")
+	n1, n2 := f.nodes["n1"], f.nodes["n2"]
+	forwards := func() error {
+		_, err := n2.Forward(t.Context(), cluster.Request{Method: "PUT", URI: "/x", Header: http.Header{}})
+		return err
+	}
+	f.eventually("n2 forwards", func() bool { return forwards() == nil })
+	for _, n := range []*node{n1, n2} { // as who answers, and as who asks
+		require.NoError(t, n.Hasten(3*time.Second))
+		f.eventually("it is refused", func() bool { return fault.Is(forwards(), fault.NotDone) })
+		f.eventually("n2 forwards again", func() bool { return forwards() == nil })
+	}
+	require.NoError(t, n2.End(time.Second)) // soon, while it is connected
+	f.eventually("it is refused", func() bool { return fault.Is(forwards(), fault.NotDone) })
+	require.NoError(t, n2.Renew())
+	f.eventually("n2 forwards with its new certificate", func() bool { return forwards() == nil })
 }

@@ -9,11 +9,16 @@ import (
 
 // ExpireCertificates replaces both certificates on disk by ones that ended a minute ago.
 func (n *Node) ExpireCertificates() error {
+	return n.certificatesFrom(time.Now().Add(-certificateLife - time.Minute))
+}
+
+// certificatesFrom replaces both certificates on disk by ones that were made at a time.
+func (n *Node) certificatesFrom(then time.Time) error {
 	ca, err := n.issuer()
 	if err != nil {
 		return err
 	}
-	then, pub := time.Now().Add(-certificateLife-time.Minute), &n.id.key.PublicKey
+	pub := &n.id.key.PublicKey
 	node, err := ca.node(n.id.Node, pub, then)
 	if err != nil {
 		return err
@@ -55,14 +60,26 @@ func (n *Node) GossipMembers() int { return int(n.gossipMembers.Load()) }
 
 // Expire has the node run with certificates that ended a minute ago, until Renew.
 func (n *Node) Expire() error {
-	if err := n.ExpireCertificates(); err != nil {
-		return err
-	}
-	old, err := loadCertificates(n.id)
+	return errors.Join(n.ExpireCertificates(), n.reconnected())
+}
+
+// Hasten has the node run with certificates whose time begins in a while, as others with a late clock would see them.
+func (n *Node) Hasten(by time.Duration) error {
+	return errors.Join(n.certificatesFrom(time.Now().Add(backdate+by)), n.reconnected())
+}
+
+// End has the node run with certificates that end in a while.
+func (n *Node) End(in time.Duration) error {
+	return errors.Join(n.certificatesFrom(time.Now().Add(in-certificateLife)), n.reconnected())
+}
+
+// reconnected takes the certificates on disk, and makes all connections for calls anew.
+func (n *Node) reconnected() error {
+	fresh, err := loadCertificates(n.id)
 	if err != nil {
 		return err
 	}
-	n.certs.node.Store(old.node.Load())
+	n.certs.node.Store(fresh.node.Load())
 	n.port.links.cut(func(_, proto string) bool { return proto == protoRPC })
 	return nil
 }

@@ -49,6 +49,7 @@ type Config struct {
 	WrapLog  func(LogStore) LogStore // puts faults between Raft and its log, in tests; nil: none
 
 	Digest    time.Duration                          // between two comparisons of the nodes' tables; 0: 10 minutes
+	Renew     time.Duration                          // between two looks at whether certificates are to be renewed; 0: 1 second
 	DeadAfter time.Duration                          // of silence, after which the leader removes a member; 0: never
 	WrapRaft  func(peer string, c net.Conn) net.Conn // puts faults between this node and where it sends entries, in tests; nil: none
 }
@@ -57,6 +58,8 @@ func (c *Config) snapshotEvery() int64 { return cmp.Or(c.Snapshot, snapshotEvery
 func (c *Config) trailing() int64      { return cmp.Or(c.Trailing, trailingBytes) }
 
 func (c *Config) digestEvery() time.Duration { return cmp.Or(c.Digest, digestEvery) }
+
+func (c *Config) renewEvery() time.Duration { return cmp.Or(c.Renew, time.Second) }
 
 // Node is a member of a cluster.
 type Node struct {
@@ -372,10 +375,8 @@ func (n *Node) protocols(ctx context.Context, forwarded http.Handler) map[string
 				c.Close()
 			case gone:
 				serveRPC(ctx, c, peer, farewell, smallFrame)
-			case expired(c):
-				serveRPC(ctx, c, peer, restricted(calls), maxFrame)
 			default:
-				serveRPC(ctx, c, peer, calls, maxFrame)
+				serveRPC(ctx, c, peer, inTime(tenureOf(c), calls), maxFrame)
 			}
 		},
 		protoJoin: func(c net.Conn, _ string) { n.serveJoin(ctx, c) },
@@ -541,6 +542,15 @@ func (c *clients) get(id string) *client {
 		c.by[id] = found
 	}
 	return found
+}
+
+// renewed has every connection made anew with this node's new certificate, when it is next used.
+func (c *clients) renewed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.by {
+		one.renewed()
+	}
 }
 
 func (c *clients) close() {

@@ -185,8 +185,9 @@ const redialAfter = 50 * time.Millisecond
 
 type link struct {
 	conn    net.Conn
-	expired bool       // the peer's certificate is out of its time
-	wmu     sync.Mutex // guards w
+	tenure  tenure
+	stale   atomic.Bool // this node has another certificate now
+	wmu     sync.Mutex  // guards w
 	w       *bufio.Writer
 	heard   atomic.Int64 // uptime at which something came last
 	mu      sync.Mutex   // guards the rest
@@ -276,7 +277,7 @@ func (c *client) present() (*link, *attempt, error) {
 	switch at := c.attempt; {
 	case c.closed:
 		return nil, nil, net.ErrClosed
-	case c.link != nil && c.link.alive():
+	case c.link != nil && c.link.alive() && !c.link.outlived():
 		return c.link, nil, nil
 	case at != nil && at.when == 0:
 		return nil, at, nil
@@ -300,11 +301,22 @@ func (c *client) redial(at *attempt) {
 	if err != nil {
 		return
 	}
-	c.link = &link{conn: conn, expired: expired(conn), w: bufio.NewWriterSize(conn, 64<<10), pending: map[uint64]chan answer{}}
+	if old := c.link; old != nil { // it has outlived its certificates, or is dead: what waits for an answer on it may still get that
+		time.AfterFunc(answerTime, func() { old.fail(net.ErrClosed) })
+	}
+	c.link = &link{conn: conn, tenure: tenureOf(conn), w: bufio.NewWriterSize(conn, 64<<10), pending: map[uint64]chan answer{}}
 	if c.closed {
 		c.link.fail(net.ErrClosed)
 	}
 	go c.link.read()
+}
+
+func (c *client) renewed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.link != nil {
+		c.link.stale.Store(true)
+	}
 }
 
 // close cuts the connection for good: its calls end.
@@ -316,6 +328,9 @@ func (c *client) close() {
 		c.link.fail(net.ErrClosed)
 	}
 }
+
+// outlived reports whether the link should be made anew for the sake of a certificate: this node's or its peer's.
+func (l *link) outlived() bool { return l.stale.Load() || l.tenure.lapsed() }
 
 func (l *link) alive() bool {
 	l.mu.Lock()

@@ -71,13 +71,18 @@ func (s *Store) flush() error {
 	return h.Flush()
 }
 
-// Sync makes everything that has been applied durable.
-func (s *Store) Sync() error {
+// Sync makes everything that has been applied durable. After an error the store is good for nothing: Pebble cannot go on when it cannot write.
+func (s *Store) Sync() (err error) {
 	h, err := s.acquire()
 	if err != nil {
 		return err
 	}
 	defer h.refs.Done()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%v", p)
+		}
+	}()
 	return h.LogData(nil, pebble.Sync)
 }
 

@@ -3,7 +3,9 @@ package aftermath
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -11,16 +13,18 @@ import (
 
 	"github.com/trstctl/trstctl/jepsen/history"
 	"github.com/trstctl/trstctl/jepsen/lab"
+	"github.com/trstctl/trstctl/jepsen/network"
 )
 
-// Usage is what the most demanding node of a cluster holds.
+// Usage is what the most demanding node of a cluster holds, beside the connections that clients keep open to it: how many those are is up to them, and
+// clients that have lost the other nodes have all of theirs here.
 type Usage struct {
 	Memory     int64 // bytes of memory that is resident and its own
 	Goroutines int
 	Files      int // descriptors
 }
 
-// The allowance: what a cluster may hold more than before. Caches fill, connections to clients and of replication stay open, and Go gives memory back late.
+// The allowance: what a cluster may hold more than before. Caches fill, connections of replication stay open, and Go gives memory back late.
 const (
 	moreMemory     = 192 << 20
 	moreGoroutines = 300
@@ -54,8 +58,40 @@ func measure(n *lab.Node) (u Usage, err error) {
 		return u, err
 	}
 	s, err := c.State()
-	u.Goroutines = s.Goroutines
+	if err != nil {
+		return u, err
+	}
+	open, err := clients(pid, n.Host.Listen(network.API))
+	u.Files, u.Goroutines = u.Files-open, s.Goroutines-open // each is read by a goroutine of its own
 	return u, err
+}
+
+// established is the state of a connection in /proc/net/tcp (proc_net_tcp).
+const established = "01"
+
+// clients counts the connections that a process has at an address where it listens.
+func clients(pid int, address string) (count int, err error) {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, err
+	}
+	number, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return 0, err
+	}
+	suffix := fmt.Sprintf(":%04X", number)
+	for _, table := range []string{"tcp", "tcp6"} {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, table))
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a kernel without IPv6
+			return 0, err
+		}
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Fields(line); len(f) > 3 && strings.HasSuffix(f[1], suffix) && f[3] == established {
+				count++
+			}
+		}
+	}
+	return count, nil
 }
 
 // resident leaves out what is mapped from files: the kernel takes that back when it likes.

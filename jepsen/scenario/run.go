@@ -232,6 +232,7 @@ func (r *run) look(ctx context.Context, base aftermath.Usage, broken error) (fou
 	if slices.ContainsFunc(found, func(v history.Verdict) bool { return !v.OK }) {
 		patience = 5 * time.Second // what can be read of a cluster that is not whole is read
 	}
+	r.env.Any = r.lab.Any() // those who were members at the beginning may all have been replaced
 	for _, w := range r.all {
 		if err := settle(ctx, w, r.env, patience); err != nil {
 			found = append(found, history.Verdict{Checker: w.Name() + " settled", Detail: err.Error()})
