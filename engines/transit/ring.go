@@ -1,0 +1,108 @@
+package transit
+
+import (
+	"container/list"
+	"sync"
+
+	"github.com/trstctl/trstctl/engines/transit/primitive"
+)
+
+// ringSize is how many versions of keys a node holds ready for use, those used last.
+const ringSize = 10_000
+
+// ring holds the versions of keys that this node has unwrapped. What it gives out is good for as long as the caller holds it; a version that is dropped
+// is wiped when the last caller has let it go. It knows nothing of what is allowed: who asks has found the version in the state.
+type ring struct {
+	mu    sync.Mutex // guards the rest and what held has
+	at    map[place]*list.Element
+	order *list.List // of *held, the one used last in front
+	size  int
+}
+
+type held struct {
+	place place
+	key   *primitive.Key
+	users int
+	out   bool // of the ring
+}
+
+func newRing(size int) *ring {
+	return &ring{at: map[place]*list.Element{}, order: list.New(), size: size}
+}
+
+// use returns the version at p, which open unwraps if it is not here, and a function that lets it go.
+func (r *ring) use(p place, open func() (*primitive.Key, error)) (*primitive.Key, func(), error) {
+	if h := r.take(p, nil); h != nil {
+		return h.key, func() { r.release(h) }, nil
+	}
+	k, err := open()
+	if err != nil {
+		return nil, nil, err
+	}
+	h := r.take(p, k)
+	return h.key, func() { r.release(h) }, nil
+}
+
+// take counts a user of the version at p. fresh is put there unless another was first, which is wiped then.
+func (r *ring) take(p place, fresh *primitive.Key) *held {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := r.at[p]
+	switch {
+	case e == nil && fresh == nil:
+		return nil
+	case e == nil:
+		e = r.order.PushFront(&held{place: p, key: fresh})
+		r.at[p] = e
+		r.shrink()
+	case fresh != nil:
+		fresh.Wipe()
+	}
+	r.order.MoveToFront(e)
+	h := e.Value.(*held)
+	h.users++
+	return h
+}
+
+func (r *ring) shrink() {
+	for r.order.Len() > r.size {
+		r.remove(r.order.Back())
+	}
+}
+
+func (r *ring) remove(e *list.Element) {
+	h := r.order.Remove(e).(*held)
+	delete(r.at, h.place)
+	if h.out = true; h.users == 0 {
+		h.key.Wipe()
+	}
+}
+
+func (r *ring) release(h *held) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if h.users--; h.users == 0 && h.out {
+		h.key.Wipe()
+	}
+}
+
+// drop takes out the versions that gone is true of.
+func (r *ring) drop(gone func(place) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p, e := range r.at {
+		if gone(p) {
+			r.remove(e)
+		}
+	}
+}
+
+// places are those of the versions that are held.
+func (r *ring) places() (all []place) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for p := range r.at {
+		all = append(all, p)
+	}
+	return all
+}
