@@ -1,0 +1,153 @@
+package transit
+
+import (
+	"context"
+
+	"github.com/trstctl/trstctl/engines/transit/primitive"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Worker uses keys. Every node has one; it needs no leader but for another block of messages under a version whose nonces are drawn.
+type Worker struct {
+	keys    Keys
+	ring    *ring
+	allowed *allowance
+	reserve Reserve
+}
+
+// Reserve has the leader reserve a block of messages under a version: Engine.Reserve, wherever the leader is.
+type Reserve func(ctx context.Context, tenant fsm.UID, name string, version uint64) error
+
+// NewWorker returns a worker that opens versions with keys.
+func NewWorker(keys Keys, reserve Reserve) *Worker {
+	return &Worker{keys, newRing(ringSize), newAllowance(), reserve}
+}
+
+// Refresh drops the versions that are no longer there. What is allowed does not rest on that, only how long material stays in memory.
+func (w *Worker) Refresh(r fsm.Reader) error {
+	gone := map[place]bool{}
+	for _, p := range w.ring.places() {
+		_, found, err := versions.Get(r, fsm.K(p.tenant, p.key, p.version))
+		if err != nil {
+			return err
+		}
+		gone[p] = !found
+	}
+	w.drop(func(p place) bool { return gone[p] })
+	return nil
+}
+
+// Wipe drops all versions: the node seals itself.
+func (w *Worker) Wipe() { w.drop(func(place) bool { return true }) }
+
+func (w *Worker) drop(gone func(place) bool) {
+	w.ring.drop(gone)
+	w.allowed.forget(gone)
+}
+
+// Use is a key as one state has it, for one request: all that is done with it sees the same versions. It is not safe for concurrent use, and must be closed.
+type Use struct {
+	w      *Worker
+	r      fsm.Reader
+	tenant fsm.UID
+	name   string
+	row    keyRow
+	alg    primitive.Algorithm
+	loans  map[uint64]loan
+}
+
+type loan struct {
+	key   *primitive.Key
+	letGo func()
+}
+
+// Use returns a key of a tenant as r has it, which must stay open as long; fault.NotFound when there is none.
+func (w *Worker) Use(r fsm.Reader, tenant fsm.UID, name string) (*Use, error) {
+	row, err := find(r, tenant, name)
+	if err != nil {
+		return nil, err
+	}
+	alg, err := primitive.ParseAlgorithm(row.Algorithm)
+	if err != nil {
+		return nil, fault.New(fault.Corrupt, "transit key %q is of an algorithm that this node does not know", name)
+	}
+	return &Use{w, r, tenant, name, row, alg, map[uint64]loan{}}, nil
+}
+
+// Close lets the versions go.
+func (u *Use) Close() {
+	for _, l := range u.loans {
+		l.letGo()
+	}
+	clear(u.loans)
+}
+
+// Info describes the key.
+func (u *Use) Info() Info { return u.row.info(u.name) }
+
+func (u *Use) place(number uint64) place { return place{u.tenant, u.row.UID, number} }
+
+// version returns one that is there, unwrapped; found is false when it was trimmed or never was.
+func (u *Use) version(number uint64) (k *primitive.Key, found bool, err error) {
+	if l, here := u.loans[number]; here {
+		return l.key, true, nil
+	}
+	row, found, err := versions.Get(u.r, fsm.K(u.tenant, u.row.UID, number))
+	if err != nil || !found {
+		return nil, false, err
+	}
+	k, letGo, err := u.w.ring.use(u.place(number), func() (*primitive.Key, error) { return u.open(number, row) })
+	if err != nil {
+		return nil, false, err
+	}
+	u.loans[number] = loan{k, letGo}
+	return k, true, nil
+}
+
+func (u *Use) open(number uint64, row versionRow) (*primitive.Key, error) {
+	b, err := u.w.keys.Open(u.r, binding(u.tenant, u.row.UID, number), row.Material)
+	if err != nil {
+		return nil, err
+	}
+	defer clear(b)
+	return primitive.Unmarshal(b)
+}
+
+// forNew returns the version for something new, the latest for 0.
+func (u *Use) forNew(number uint64) (*primitive.Key, uint64, error) {
+	least := max(u.row.Settings.MinDecrypt, u.row.Settings.MinEncrypt, u.row.Oldest)
+	if number == 0 {
+		number = u.row.Latest
+	}
+	if number < least || number > u.row.Latest {
+		return nil, 0, fault.Bad("key_version", "is 0 (the latest) or from %d to %d", least, u.row.Latest)
+	}
+	k, found, err := u.version(number)
+	if err == nil && !found {
+		err = fault.Bad("key_version", "key %q has no version %d", u.name, number)
+	}
+	return k, number, err
+}
+
+// forOld returns the version that made something; found is false for one that may not be used any more, or never was.
+func (u *Use) forOld(number uint64) (k *primitive.Key, found bool, err error) {
+	if number < u.row.Settings.MinDecrypt || number > u.row.Latest {
+		return nil, false, nil
+	}
+	return u.version(number)
+}
+
+// terms bind what is encrypted to the key, its tenant and its version.
+func (u *Use) terms(number uint64, associated, derivation []byte) primitive.Terms {
+	return primitive.Terms{UID: u.row.UID, Place: u.tenant[:], Version: number, Associated: associated, Context: derivation,
+		Derived: u.row.Derived, Convergent: u.row.Convergent}
+}
+
+// spend counts a message under a version whose nonces are drawn.
+func (u *Use) spend(ctx context.Context, number uint64) error {
+	if !u.alg.ShortNonces() || u.row.Convergent {
+		return nil
+	}
+	return u.w.allowed.take(ctx, u.place(number), 1, func(ctx context.Context) error { return u.w.reserve(ctx, u.tenant, u.name, number) })
+}
