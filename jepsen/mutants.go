@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -153,6 +154,8 @@ func (a *app) once(ctx context.Context, name string, s stop, seed uint64, dir st
 	return found, err
 }
 
+var failingSeed = regexp.MustCompile(`seed (\d+) \(again`)
+
 // simulate runs jepsen/sim from a seed on until something is wrong. What it says of that goes into the log.
 func (a *app) simulate(ctx context.Context, name string, seed uint64, limit time.Duration) ([]history.Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
@@ -167,6 +170,9 @@ func (a *app) simulate(ctx context.Context, name string, seed uint64, limit time
 	v := history.Verdict{Checker: "simulation", OK: err == nil, Checked: simulatedSeeds}
 	if err != nil {
 		v.Detail = string(out)
+		if found := failingSeed.FindSubmatch(out); found != nil {
+			v.Checker = fmt.Sprintf("simulation, seed %s", found[1])
+		}
 		a.log.Info("found", "in", string(out))
 	}
 	return []history.Verdict{v}, nil
