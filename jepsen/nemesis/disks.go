@@ -53,18 +53,24 @@ func diskFault(name string, draw func(s *Stage) faultfs.Faults) Fault {
 		}
 		f := draw(s)
 		n.FS.Set(f)
-		return Act{Targets: []*lab.Node{n}, Detail: f, Heal: func(context.Context) error {
+		return Act{Targets: []*lab.Node{n}, Detail: f, Heal: func(ctx context.Context) error {
 			n.FS.Set(faultfs.Faults{})
-			return revive(s, n)
+			return revive(ctx, s, n)
 		}}, nil
 	}}
 }
 
-// revive starts a node that has ended; one that is about to end is given the time.
-func revive(s *Stage, n *lab.Node) error {
+// revive starts a node that has ended; one that is about to end is given the time, which is up to twenty seconds where its parts hang.
+func revive(ctx context.Context, s *Stage, n *lab.Node) error {
 	_ = n.Ended(3 * time.Second) // or it goes on
-	if n.Running() {
-		return nil
+	err := lab.Until(ctx, n.ID+" to be ready or to end", func(ctx context.Context) error {
+		if !n.Running() {
+			return nil
+		}
+		return n.Client().Ready(ctx)
+	})
+	if err != nil || n.Running() {
+		return err
 	}
 	if _, err := n.FS.PowerCut(s.Rand, faultfs.Cut{}); err != nil {
 		return err
