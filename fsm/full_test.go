@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
@@ -28,4 +29,12 @@ func TestADiskWithoutSpaceIsAnErrorOfSync(t *testing.T) {
 	require.NoError(t, s.Sync())
 	full.Store(true)
 	require.ErrorContains(t, s.Sync(), "no space left on device")
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close() }()
+	select {
+	case err := <-ended:
+		require.ErrorContains(t, err, "not closed")
+	case <-time.After(time.Minute):
+		t.Fatal("the store does not end: neither would its node")
+	}
 }

@@ -76,6 +76,7 @@ type Store struct {
 	waiters []waiter
 
 	failure failure
+	broken  atomic.Bool              // Pebble could not go on
 	marks   func(*View, DigestAsked) // set before Raft starts; nil for nobody
 	fresh   bool                     // apply goroutine only: no entry applied yet since Open or Restore
 }
@@ -140,6 +141,9 @@ func (s *Store) Close() error {
 	if h == nil {
 		return nil
 	}
+	if s.broken.Load() { // whoever was writing then holds Pebble's locks for ever
+		return errors.New("the tables were not closed: Pebble could not go on, see the log")
+	}
 	h.refs.Wait()
 	return h.Close()
 }
@@ -161,7 +165,7 @@ func (s *Store) openGeneration(n int) (*handle, error) {
 	defer cache.Unref()
 	opt := &pebble.Options{
 		FS: s.opt.FS, Cache: cache, MemTableSize: 16 << 20, MaxOpenFiles: 512, FormatMajorVersion: pebble.FormatWALSyncChunks,
-		Logger: pebbleLog{s.log}, EventListener: quietEvents(),
+		Logger: pebbleLog{s.log, &s.broken}, EventListener: quietEvents(),
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
 	}
 	opt.Levels[0].FilterPolicy = bloom.FilterPolicy(10) // and so below: every write asks for a receipt that is not there
@@ -243,14 +247,18 @@ func removeOthers(fs vfs.FS, dir string, n int) error {
 	return nil
 }
 
-// pebbleLog sends what Pebble says to the node's log. Fatalf must not return.
-type pebbleLog struct{ log *slog.Logger }
+// pebbleLog sends what Pebble says to the node's log. Fatalf must not return, and Pebble is good for nothing after it.
+type pebbleLog struct {
+	log    *slog.Logger
+	broken *atomic.Bool
+}
 
 func (l pebbleLog) Infof(string, ...any) {}
 func (l pebbleLog) Errorf(format string, args ...any) {
 	l.log.Error("pebble reports an error", "detail", fmt.Sprintf(format, args...))
 }
 func (l pebbleLog) Fatalf(format string, args ...any) {
+	l.broken.Store(true)
 	l.log.Error("pebble cannot go on", "detail", fmt.Sprintf(format, args...))
 	panic("pebble: " + fmt.Sprintf(format, args...))
 }

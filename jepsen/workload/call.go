@@ -90,5 +90,5 @@ func again(ctx context.Context, do func(context.Context) error) (err error) {
 		}
 		pause(ctx, 100*time.Millisecond)
 	}
-	return err
+	return errors.Join(err, context.Cause(ctx))
 }
