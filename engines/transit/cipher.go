@@ -30,12 +30,8 @@ func (u *Use) Encrypt(ctx context.Context, dst []byte, version uint64, with With
 
 // Decrypt appends the plaintext of a token to dst; it is the caller's to wipe. Whatever is wrong with the token is primitive.ErrDecrypt.
 func (u *Use) Decrypt(dst []byte, with With, token []byte) ([]byte, error) {
-	parsed, err := primitive.ParseToken(nil, token)
-	if err != nil {
-		return nil, err
-	}
-	k, found, err := u.forOld(parsed.Version)
-	if err == nil && !found {
+	k, parsed, err := u.made(token)
+	if err == nil && k == nil {
 		err = primitive.ErrDecrypt
 	}
 	if err != nil {
@@ -89,12 +85,8 @@ func (u *Use) encapsulate(version uint64, with With, size int) (key, token []byt
 
 // Decapsulate returns the data key of a token that DataKey made with a key that encapsulates, of the same size; it is the caller's to wipe.
 func (u *Use) Decapsulate(with With, size int, token []byte) ([]byte, error) {
-	parsed, err := primitive.ParseToken(nil, token)
-	if err != nil {
-		return nil, err
-	}
-	k, found, err := u.forOld(parsed.Version)
-	if err == nil && !found {
+	k, parsed, err := u.made(token)
+	if err == nil && k == nil {
 		err = primitive.ErrDecrypt
 	}
 	if err != nil {

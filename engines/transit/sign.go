@@ -17,11 +17,11 @@ func (u *Use) Sign(dst []byte, version uint64, how primitive.Signing, input []by
 
 // Verify reports whether token is a signature of input by this key. One by a version that may not be used any more is none.
 func (u *Use) Verify(how primitive.Signing, input, token []byte) (bool, error) {
-	k, payload, err := u.made(token)
+	k, parsed, err := u.made(token)
 	if err != nil || k == nil {
 		return false, err
 	}
-	return k.Verify(how, input, payload)
+	return k.Verify(how, input, parsed.Payload)
 }
 
 // MAC appends the token of a MAC of input under a version, 0 for the latest, to dst.
@@ -39,22 +39,22 @@ func (u *Use) MAC(dst []byte, version uint64, h primitive.Hash, input []byte) ([
 
 // VerifyMAC reports whether token is a MAC of input under this key. One under a version that may not be used any more is none.
 func (u *Use) VerifyMAC(h primitive.Hash, input, token []byte) (bool, error) {
-	k, payload, err := u.made(token)
+	k, parsed, err := u.made(token)
 	if err != nil || k == nil {
 		return false, err
 	}
-	return k.VerifyMAC(h, input, payload)
+	return k.VerifyMAC(h, input, parsed.Payload)
 }
 
 // made returns the version that a token names, nil when it may not be used any more, and what the token carries.
-func (u *Use) made(token []byte) (*primitive.Key, []byte, error) {
+func (u *Use) made(token []byte) (*primitive.Key, primitive.Token, error) {
 	parsed, err := primitive.ParseToken(nil, token)
 	if err != nil {
-		return nil, nil, err
+		return nil, parsed, err
 	}
 	k, found, err := u.forOld(parsed.Version)
 	if err != nil || !found {
-		return nil, nil, err
+		return nil, parsed, err
 	}
-	return k, parsed.Payload, nil
+	return k, parsed, nil
 }
