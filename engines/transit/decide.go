@@ -111,11 +111,11 @@ func decideDelete(k keyRow, name string) error {
 }
 
 // decideReserve lets a node take another block of a version's messages.
-func decideReserve(row versionRow, found bool, name string, version uint64) error {
+func decideReserve(row versionRow, found bool, epoch uint32, name string, version uint64) error {
 	switch {
 	case !found:
 		return fault.New(fault.NotFound, "version %d of transit key %q was trimmed", version, name)
-	case row.Reserved+block > mostDrawn:
+	case row.used(epoch)+block > mostDrawn:
 		return fault.New(fault.Limit, "version %d of key %q has encrypted as many messages as it may: rotate the key", version, name)
 	}
 	return nil

@@ -52,7 +52,7 @@ type Done struct {
 
 // commit carries out one mutation of a key.
 func (e *Engine) commit(ctx context.Context, req fsm.Request, name string, change func(*turn) (uint64, error)) (Done, fsm.Receipt, error) {
-	if err := ValidName(name); err != nil {
+	if err := ValidName(name); err != nil && name != wrapping {
 		return Done{}, fsm.Receipt{}, err
 	}
 	rc, err := e.ledger.Commit(ctx, req, stream(name), func(v *fsm.View, entry *fsm.Entry) error {
@@ -95,7 +95,7 @@ func (t *turn) add(uid fsm.UID, number uint64, m *material) error {
 	if err != nil {
 		return fmt.Errorf("seal a key: %w", err)
 	}
-	t.entry.Add(VersionAdded{t.name, uid, number, sealed, m.public})
+	t.entry.Add(VersionAdded{Name: t.name, UID: uid, Version: number, Material: sealed, Public: m.public, Reserved: m.used})
 	return nil
 }
 
@@ -115,6 +115,7 @@ func (s Spec) check() error {
 type material struct {
 	secret []byte // as primitive.Key.Marshal has it
 	public []byte
+	used   uint64 // messages that it may have encrypted already
 }
 
 func materialOf(k *primitive.Key) (*material, error) {
@@ -179,7 +180,8 @@ func (e *Engine) begin(ctx context.Context, req fsm.Request, s Spec, m *material
 		if err := decideSettings(k, to, true); err != nil {
 			return 0, err
 		}
-		created := KeyCreated{s.Name, newUID(), s.Algorithm.String(), s.Derived, s.Convergent, imported, to}
+		created := KeyCreated{Name: s.Name, UID: newUID(), Algorithm: s.Algorithm.String(), Derived: s.Derived, Convergent: s.Convergent, Imported: imported,
+			Settings: to, Origin: t.entry.Tenant}
 		t.entry.Add(created)
 		return 1, t.add(created.UID, 1, m)
 	})
@@ -187,6 +189,13 @@ func (e *Engine) begin(ctx context.Context, req fsm.Request, s Spec, m *material
 
 // Rotate gives a key its next version.
 func (e *Engine) Rotate(ctx context.Context, req fsm.Request, name string) (Done, fsm.Receipt, error) {
+	if err := ValidName(name); err != nil {
+		return Done{}, fsm.Receipt{}, err
+	}
+	return e.rotate(ctx, req, name)
+}
+
+func (e *Engine) rotate(ctx context.Context, req fsm.Request, name string) (Done, fsm.Receipt, error) {
 	a, err := e.algorithm(req.Tenant, name)
 	if err != nil {
 		return Done{}, fsm.Receipt{}, err
@@ -299,7 +308,7 @@ func (e *Engine) Reserve(ctx context.Context, req fsm.Request, name string, vers
 		if err != nil {
 			return 0, err
 		}
-		if err := decideReserve(row, found, name, version); err != nil {
+		if err := decideReserve(row, found, fsm.Epoch(t.v), name, version); err != nil {
 			return 0, err
 		}
 		t.entry.Add(Reserved{name, version, block})

@@ -75,7 +75,7 @@ func TestVersions(t *testing.T) {
 	r.log.Before(func() { // somebody rotates while another rotation is being decided
 		_, err := r.rotate("b")
 		require.Error(t, err)
-		r.log.Must(t, acme, VersionAdded{"a", r.info("a").UID, 6, sealed(t, acme, "x"), nil})
+		r.log.Must(t, acme, VersionAdded{Name: "a", UID: r.info("a").UID, Version: 6, Material: sealed(t, acme, "x")})
 	})
 	got, err := r.rotate("a")
 	require.NoError(t, err)

@@ -1,6 +1,8 @@
 package transit
 
 import (
+	"encoding/pem"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -35,13 +37,14 @@ func newRig(t testing.TB) *rig {
 	require.NoError(t, seal.Keygen(kek))
 	file, err := seal.OpenFile(kek)
 	require.NoError(t, err)
-	s, err := fsm.Open(t.TempDir(), fsm.NewRegistry(fsm.Builtin, keyring.Register, Register), fsm.Options{})
+	s, err := fsm.Open(t.TempDir(), fsm.NewRegistry(fsm.Builtin, keyring.Register, fsmtest.Agreeing, Register), fsm.Options{})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := &rig{t: t, tenant: acme, store: s, log: fsmtest.NewSolo(s, begin), keys: keyring.New(fsm.UID{9}, file)}
 	events, _, err := r.keys.Found(t.Context(), r.view(), keyring.People{})
 	require.NoError(t, err)
 	r.log.Must(t, fsm.RootTenant, events...)
+	r.log.Must(t, fsm.RootTenant, fsmtest.Agreed{Version: since})
 	require.NoError(t, r.keys.Unseal(t.Context(), r.view()))
 	for _, tenant := range []fsm.UID{acme, umbra} {
 		events, err := r.keys.NewTenant(r.view(), tenant)
@@ -118,3 +121,7 @@ func (r *rig) material(name string, number uint64) *primitive.Key {
 }
 
 func to[T any](v T) *T { return &v }
+
+var discard = slog.New(slog.DiscardHandler)
+
+func pemOf(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}) }

@@ -20,31 +20,32 @@ type ring struct {
 }
 
 type held struct {
-	place place
-	key   *primitive.Key
-	users int
-	out   bool // of the ring
+	place  place
+	latest uint64 // of the key's versions when this one came here
+	key    *primitive.Key
+	users  int
+	out    bool // of the ring
 }
 
 func newRing(size int) *ring {
 	return &ring{at: map[place]*list.Element{}, order: list.New(), size: size}
 }
 
-// use returns the version at p, which open unwraps if it is not here, and a function that lets it go.
-func (r *ring) use(p place, open func() (*primitive.Key, error)) (*primitive.Key, func(), error) {
-	if h := r.take(p, nil); h != nil {
+// use returns the version at p, which open unwraps if it is not here, and a function that lets it go. latest is the key's latest version.
+func (r *ring) use(p place, latest uint64, open func() (*primitive.Key, error)) (*primitive.Key, func(), error) {
+	if h := r.take(p, latest, nil); h != nil {
 		return h.key, func() { r.release(h) }, nil
 	}
 	k, err := open()
 	if err != nil {
 		return nil, nil, err
 	}
-	h := r.take(p, k)
+	h := r.take(p, latest, k)
 	return h.key, func() { r.release(h) }, nil
 }
 
 // take counts a user of the version at p. fresh is put there unless another was first, which is wiped then.
-func (r *ring) take(p place, fresh *primitive.Key) *held {
+func (r *ring) take(p place, latest uint64, fresh *primitive.Key) *held {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.at[p]
@@ -52,7 +53,7 @@ func (r *ring) take(p place, fresh *primitive.Key) *held {
 	case e == nil && fresh == nil:
 		return nil
 	case e == nil:
-		e = r.order.PushFront(&held{place: p, key: fresh})
+		e = r.order.PushFront(&held{place: p, latest: latest, key: fresh})
 		r.at[p] = e
 		r.shrink()
 	case fresh != nil:
@@ -97,12 +98,13 @@ func (r *ring) drop(gone func(place) bool) {
 	}
 }
 
-// places are those of the versions that are held.
-func (r *ring) places() (all []place) {
+// places are those of the versions that are held, each with the latest of its key when it came here.
+func (r *ring) places() map[place]uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for p := range r.at {
-		all = append(all, p)
+	all := make(map[place]uint64, len(r.at))
+	for p, e := range r.at {
+		all[p] = e.Value.(*held).latest
 	}
 	return all
 }

@@ -2,6 +2,8 @@ package transit
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,19 +32,19 @@ func TestAVersionIsUnwrappedOnceAndWipedWhenNobodyUsesIt(t *testing.T) {
 		opened++
 		return fresh(t), nil
 	}
-	k, letGo, err := r.use(place{version: 1}, open)
+	k, letGo, err := r.use(place{version: 1}, 1, open)
 	require.NoError(t, err)
-	same, letGoToo, err := r.use(place{version: 1}, open)
+	same, letGoToo, err := r.use(place{version: 1}, 1, open)
 	require.NoError(t, err)
 	require.Same(t, k, same)
 	require.Equal(t, 1, opened)
 	letGo()
 	r.drop(func(p place) bool { return p.version == 1 })
-	require.Empty(t, r.places())
+	require.Empty(t, slices.Collect(maps.Keys(r.places())))
 	require.True(t, usable(k), "somebody is using it")
 	letGoToo()
 	require.False(t, usable(k))
-	other, letGo, err := r.use(place{version: 1}, open)
+	other, letGo, err := r.use(place{version: 1}, 1, open)
 	require.NoError(t, err)
 	require.NotSame(t, k, other, "what was dropped is unwrapped anew, if it still is there")
 	letGo()
@@ -52,7 +54,7 @@ func TestAVersionIsUnwrappedOnceAndWipedWhenNobodyUsesIt(t *testing.T) {
 func TestTheRingKeepsWhatWasUsedLast(t *testing.T) {
 	r := newRing(2)
 	take := func(version uint64) *primitive.Key {
-		k, letGo, err := r.use(place{version: version}, func() (*primitive.Key, error) { return fresh(t), nil })
+		k, letGo, err := r.use(place{version: version}, 1, func() (*primitive.Key, error) { return fresh(t), nil })
 		require.NoError(t, err)
 		letGo()
 		return k
@@ -61,10 +63,10 @@ func TestTheRingKeepsWhatWasUsedLast(t *testing.T) {
 	take(1)
 	three := take(3)
 	require.Equal(t, [3]bool{true, false, true}, [3]bool{usable(one), usable(two), usable(three)})
-	require.ElementsMatch(t, []place{{version: 1}, {version: 3}}, r.places())
-	_, _, err := r.use(place{version: 4}, func() (*primitive.Key, error) { return nil, errors.New("sealed") })
+	require.ElementsMatch(t, []place{{version: 1}, {version: 3}}, slices.Collect(maps.Keys(r.places())))
+	_, _, err := r.use(place{version: 4}, 1, func() (*primitive.Key, error) { return nil, errors.New("sealed") })
 	require.ErrorContains(t, err, "sealed")
-	require.Len(t, r.places(), 2)
+	require.Len(t, slices.Collect(maps.Keys(r.places())), 2)
 }
 
 // TestWhoIsSecondToUnwrapWipesItsOwn, also while others drop and push out.
@@ -75,7 +77,7 @@ func TestWhoIsSecondToUnwrapWipesItsOwn(t *testing.T) {
 	for i := range 8 {
 		work.Go(func() {
 			for n := range 200 {
-				k, letGo, err := r.use(place{version: uint64((i + n) % 5)}, func() (*primitive.Key, error) {
+				k, letGo, err := r.use(place{version: uint64((i + n) % 5)}, 1, func() (*primitive.Key, error) {
 					k := fresh(t)
 					all.Store(k, true)
 					return k, nil

@@ -62,7 +62,7 @@ func (r *Rotator) due() (all []named, err error) {
 	err = keys.Scan(v, fsm.Span{}, func(at fsm.Key, k keyRow) (bool, error) {
 		tenant, _ := at.UID()
 		latest, _, err := versions.Get(v, fsm.K(tenant, k.UID, k.Latest))
-		if err == nil && k.due(latest, now) {
+		if err == nil && k.due(latest, now, fsm.Epoch(v)) {
 			all = append(all, named{tenant, nameOf(at)})
 		}
 		return err == nil, err
@@ -87,7 +87,7 @@ func (r *Rotator) rotate(ctx context.Context, n named) error {
 			return 0, err
 		}
 		latest, _, err := versions.Get(t.v, fsm.K(n.tenant, k.UID, k.Latest))
-		if err != nil || k.Algorithm != a.String() || !k.due(latest, max(t.v.Now(), r.e.now())) {
+		if err != nil || k.Algorithm != a.String() || !k.due(latest, max(t.v.Now(), r.e.now()), fsm.Epoch(t.v)) {
 			return k.Latest, err
 		}
 		if err := decideNext(k, n.name, false); err != nil {

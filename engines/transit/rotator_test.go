@@ -52,7 +52,7 @@ func TestAKeyThatCannotBeRotatedKeepsNoOtherFromIt(t *testing.T) {
 	}
 	uid := r.info("a").UID
 	for n := uint64(2); n <= maxVersions; n++ {
-		r.log.Must(t, acme, VersionAdded{"a", uid, n, sealed(t, acme, "x"), nil})
+		r.log.Must(t, acme, VersionAdded{Name: "a", UID: uid, Version: n, Material: sealed(t, acme, "x")})
 	}
 	r.log.Pass(2 * time.Hour)
 	r.log.Before(func() {

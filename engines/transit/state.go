@@ -1,6 +1,7 @@
 package transit
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/trstctl/trstctl/fsm"
@@ -21,7 +22,10 @@ type keyRow struct {
 	Created    fsm.Time `cbor:"10,keyasint"`
 	Rotated    fsm.Time `cbor:"11,keyasint"` // when the latest version was added
 	By         string   `cbor:"12,keyasint"`
-	Epoch      uint32   `cbor:"13,keyasint,omitempty"` // of the history that Latest was given in; 0 stands for the first
+	Epoch      uint32   `cbor:"13,keyasint,omitempty"` // of the history that Given was given in; 0 stands for the first
+	Origin     fsm.UID  `cbor:"14,keyasint"`
+	Restored   fsm.Time `cbor:"16,keyasint,omitempty"` // from a backup; 0: it was not
+	Given      uint64   `cbor:"15,keyasint"`           // the highest number that a version has had, also before a deletion and a restoration
 }
 
 // versionRow is a version as it is stored.
@@ -31,12 +35,22 @@ type versionRow struct {
 	At       fsm.Time   `cbor:"3,keyasint"`
 	By       string     `cbor:"4,keyasint"`
 	Reserved uint64     `cbor:"5,keyasint,omitempty"` // messages that nodes may have encrypted under it
+	Epoch    uint32     `cbor:"6,keyasint,omitempty"` // of the history that Reserved is of; 0 stands for the first
 }
 
-// Tables. A name can be given again after a deletion, a UID cannot.
+// uidRow is what stays of a UID for ever. A key that was deleted can come back from a backup, and goes on behind the numbers that it had.
+type uidRow struct {
+	Name  string `cbor:"1,keyasint,omitempty"` // empty when the key was deleted
+	Given uint64 `cbor:"2,keyasint,omitempty"` // of a key that was deleted, as Epoch
+	Epoch uint32 `cbor:"3,keyasint,omitempty"`
+}
+
+// Tables. A name can be given again after a deletion, a UID to nothing but the same key.
 var (
 	keys     = fsm.NewTable[keyRow]("transit.key")         // key: tenant, name
 	versions = fsm.NewTable[versionRow]("transit.version") // key: tenant, key's UID, version
+	uids     = fsm.NewTable[uidRow]("transit.uid")         // key: tenant, UID
+	changes  = fsm.NewTable[uint64]("transit.changes")     // no key: how often versions have come or gone, in all tenants
 )
 
 // jump is how far the numbers of versions leap for each epoch that begins: the history that was given up may have gone on to versions that this one does
@@ -45,8 +59,15 @@ const jump = 1_000_000_000
 
 // next is the number of the next version: never one that any other history of the cluster has given to this key.
 func (k keyRow) next(epoch uint32) uint64 {
-	return k.Latest + uint64(epoch-max(k.Epoch, fsm.FirstEpoch))*jump + 1
+	return k.Given + lost(k.Epoch, epoch)*jump + 1
 }
+
+// lost is how many histories were given up since an epoch that was noted.
+func lost(since, epoch uint32) uint64 { return uint64(epoch - max(since, fsm.FirstEpoch)) }
+
+// used is how many messages may have been encrypted under a version: a history that was given up may have gone on to the number at which it had the version
+// followed by another.
+func (v versionRow) used(epoch uint32) uint64 { return v.Reserved + lost(v.Epoch, epoch)*rotateAt }
 
 // noted is the form in which a row keeps an epoch: the first takes no space.
 func noted(epoch uint32) uint32 {
@@ -64,6 +85,12 @@ func binding(tenant, key fsm.UID, version uint64) fsm.Binding {
 // Register registers the events of transit.
 func Register(r *fsm.Registry) {
 	fsm.On(r, applyCreated)
+	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e KeyRestored) error {
+		return change(tx, m.Tenant, e.Name, func(k *keyRow) error {
+			k.Restored = m.At
+			return nil
+		})
+	})
 	fsm.On(r, applyAdded)
 	fsm.On(r, func(tx *fsm.Tx, m fsm.Meta, e Configured) error {
 		return change(tx, m.Tenant, e.Name, func(k *keyRow) error {
@@ -77,23 +104,38 @@ func Register(r *fsm.Registry) {
 }
 
 func applyCreated(tx *fsm.Tx, m fsm.Meta, e KeyCreated) error {
+	if err := uids.Put(tx, fsm.K(m.Tenant, e.UID), uidRow{Name: e.Name}); err != nil {
+		return err
+	}
 	return keys.Put(tx, fsm.K(m.Tenant, e.Name), keyRow{UID: e.UID, Algorithm: e.Algorithm, Derived: e.Derived, Convergent: e.Convergent,
-		Imported: e.Imported, Settings: e.Settings, Created: m.At, By: m.Actor.Identity})
+		Imported: e.Imported, Settings: e.Settings, Created: m.At, By: m.Actor.Identity, Origin: e.Origin, Given: e.Given, Epoch: noted(fsm.Epoch(tx))})
 }
 
 func applyAdded(tx *fsm.Tx, m fsm.Meta, e VersionAdded) error {
-	row := versionRow{Material: e.Material, Public: e.Public, At: m.At, By: m.Actor.Identity}
-	if err := versions.Put(tx, fsm.K(m.Tenant, e.UID, e.Version), row); err != nil {
+	row := versionRow{Material: e.Material, Public: e.Public, At: m.At, By: m.Actor.Identity, Reserved: e.Reserved, Epoch: noted(fsm.Epoch(tx))}
+	if err := errors.Join(versions.Put(tx, fsm.K(m.Tenant, e.UID, e.Version), row), changed(tx)); err != nil {
 		return err
 	}
 	return change(tx, m.Tenant, e.Name, func(k *keyRow) error {
 		if k.Versions == 0 {
 			k.Oldest = e.Version
 		}
-		k.Latest, k.Rotated, k.Epoch = e.Version, m.At, noted(fsm.Epoch(tx))
+		k.Latest, k.Rotated = e.Version, m.At
+		if e.Version > k.Given {
+			k.Given, k.Epoch = e.Version, noted(fsm.Epoch(tx))
+		}
 		k.Versions++
 		return nil
 	})
+}
+
+// changed counts that versions have come or gone, so that nodes need not look at those that they hold until it has.
+func changed(tx *fsm.Tx) error {
+	n, _, err := changes.Get(tx, fsm.K())
+	if err != nil {
+		return err
+	}
+	return changes.Put(tx, fsm.K(), n+1)
 }
 
 func applyTrimmed(tx *fsm.Tx, m fsm.Meta, e Trimmed) error {
@@ -101,7 +143,7 @@ func applyTrimmed(tx *fsm.Tx, m fsm.Meta, e Trimmed) error {
 		gone, err := destroy(tx, m.Tenant, k.UID, e.Below)
 		k.Versions -= gone
 		k.Oldest = max(k.Oldest, e.Below)
-		return err
+		return errors.Join(err, changed(tx))
 	})
 }
 
@@ -113,7 +155,7 @@ func applyDeleted(tx *fsm.Tx, m fsm.Meta, e Deleted) error {
 	if _, err := destroy(tx, m.Tenant, k.UID, k.Latest+1); err != nil {
 		return err
 	}
-	return keys.Delete(tx, fsm.K(m.Tenant, e.Name))
+	return errors.Join(keys.Delete(tx, fsm.K(m.Tenant, e.Name)), uids.Put(tx, fsm.K(m.Tenant, k.UID), uidRow{Given: k.Given, Epoch: k.Epoch}), changed(tx))
 }
 
 func applyReserved(tx *fsm.Tx, m fsm.Meta, e Reserved) error {
@@ -126,7 +168,7 @@ func applyReserved(tx *fsm.Tx, m fsm.Meta, e Reserved) error {
 	if err != nil || !found {
 		return missing(e.Name, err)
 	}
-	row.Reserved += e.Messages
+	row.Reserved, row.Epoch = row.used(fsm.Epoch(tx))+e.Messages, noted(fsm.Epoch(tx))
 	return versions.Put(tx, at, row)
 }
 

@@ -2,6 +2,7 @@ package transit
 
 import (
 	"context"
+	"sync/atomic"
 
 	"github.com/trstctl/trstctl/engines/transit/primitive"
 	"github.com/trstctl/trstctl/fsm"
@@ -14,6 +15,7 @@ type Worker struct {
 	ring    *ring
 	allowed *allowance
 	reserve Reserve
+	seen    atomic.Uint64 // changes when Refresh looked last
 }
 
 // Reserve has the leader reserve a block of messages under a version: Engine.Reserve, wherever the leader is.
@@ -21,29 +23,48 @@ type Reserve func(ctx context.Context, tenant fsm.UID, name string, version uint
 
 // NewWorker returns a worker that opens versions with keys.
 func NewWorker(keys Keys, reserve Reserve) *Worker {
-	return &Worker{keys, newRing(ringSize), newAllowance(), reserve}
+	return &Worker{keys: keys, ring: newRing(ringSize), allowed: newAllowance(), reserve: reserve}
 }
 
-// Refresh drops the versions that are no longer there. What is allowed does not rest on that, only how long material stays in memory.
+// Refresh drops the versions of keys that were rotated, trimmed or deleted since the last call; it looks at none when nothing was. What is allowed does not
+// rest on that, only how long material stays in memory.
 func (w *Worker) Refresh(r fsm.Reader) error {
-	gone := map[place]bool{}
-	for _, p := range w.ring.places() {
-		_, found, err := versions.Get(r, fsm.K(p.tenant, p.key, p.version))
+	n, _, err := changes.Get(r, fsm.K())
+	if err != nil || n == w.seen.Load() {
+		return err
+	}
+	old, gone := map[place]bool{}, map[place]bool{}
+	for p, latest := range w.ring.places() {
+		now, there, err := stands(r, p)
 		if err != nil {
 			return err
 		}
-		gone[p] = !found
+		old[p], gone[p] = !there || now != latest, !there
 	}
-	w.drop(func(p place) bool { return gone[p] })
+	w.ring.drop(func(p place) bool { return old[p] })
+	w.allowed.forget(func(p place) bool { return gone[p] })
+	w.seen.Store(n)
 	return nil
 }
 
-// Wipe drops all versions: the node seals itself.
-func (w *Worker) Wipe() { w.drop(func(place) bool { return true }) }
+// stands reports whether a version is there, and which is the latest of its key.
+func stands(r fsm.Reader, p place) (latest uint64, there bool, err error) {
+	if _, there, err = versions.Get(r, fsm.K(p.tenant, p.key, p.version)); err != nil || !there {
+		return 0, false, err
+	}
+	uid, _, err := uids.Get(r, fsm.K(p.tenant, p.key))
+	if err != nil {
+		return 0, false, err
+	}
+	k, _, err := keys.Get(r, fsm.K(p.tenant, uid.Name))
+	return k.Latest, true, err
+}
 
-func (w *Worker) drop(gone func(place) bool) {
-	w.ring.drop(gone)
-	w.allowed.forget(gone)
+// Wipe drops all versions: the node seals itself.
+func (w *Worker) Wipe() {
+	all := func(place) bool { return true }
+	w.ring.drop(all)
+	w.allowed.forget(all)
 }
 
 // Use is a key as one state has it, for one request: all that is done with it sees the same versions. It is not safe for concurrent use, and must be closed.
@@ -64,6 +85,13 @@ type loan struct {
 
 // Use returns a key of a tenant as r has it, which must stay open as long; fault.NotFound when there is none.
 func (w *Worker) Use(r fsm.Reader, tenant fsm.UID, name string) (*Use, error) {
+	if err := ValidName(name); err != nil {
+		return nil, err
+	}
+	return w.use(r, tenant, name)
+}
+
+func (w *Worker) use(r fsm.Reader, tenant fsm.UID, name string) (*Use, error) {
 	row, err := find(r, tenant, name)
 	if err != nil {
 		return nil, err
@@ -97,7 +125,7 @@ func (u *Use) version(number uint64) (k *primitive.Key, found bool, err error) {
 	if err != nil || !found {
 		return nil, false, err
 	}
-	k, letGo, err := u.w.ring.use(u.place(number), func() (*primitive.Key, error) { return u.open(number, row) })
+	k, letGo, err := u.w.ring.use(u.place(number), u.row.Latest, func() (*primitive.Key, error) { return u.open(number, row) })
 	if err != nil {
 		return nil, false, err
 	}
@@ -140,7 +168,7 @@ func (u *Use) forOld(number uint64) (k *primitive.Key, found bool, err error) {
 
 // terms bind what is encrypted to the key, its tenant and its version.
 func (u *Use) terms(number uint64, associated, derivation []byte) primitive.Terms {
-	return primitive.Terms{UID: u.row.UID, Place: u.tenant[:], Version: number, Associated: associated, Context: derivation,
+	return primitive.Terms{UID: u.row.UID, Place: u.row.Origin[:], Version: number, Associated: associated, Context: derivation,
 		Derived: u.row.Derived, Convergent: u.row.Convergent}
 }
 

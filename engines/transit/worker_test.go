@@ -76,7 +76,7 @@ func TestACiphertextOpensUnderItsKeyAlone(t *testing.T) {
 	require.NoError(t, err)
 	sealed, err := r.keys.Seal(v, binding(umbra, uid, 1), m.secret)
 	require.NoError(t, err)
-	r.log.Must(t, umbra, KeyCreated{Name: "stolen", UID: uid, Algorithm: "aes256-gcm"}, VersionAdded{"stolen", uid, 1, sealed, nil})
+	r.log.Must(t, umbra, KeyCreated{Name: "stolen", UID: uid, Algorithm: "aes256-gcm", Origin: umbra}, VersionAdded{Name: "stolen", UID: uid, Version: 1, Material: sealed})
 	_, err = r.in(umbra).use(w, "stolen").Decrypt(nil, With{}, token)
 	require.ErrorIs(t, err, primitive.ErrDecrypt)
 }
@@ -123,7 +123,11 @@ func TestAVersionThatIsGoneIsRefusedByAnyState(t *testing.T) {
 	require.Equal(t, secret, got)
 	require.Len(t, w.ring.places(), 2)
 	require.NoError(t, w.Refresh(r.view()))
-	require.Equal(t, []place{{acme, r.info("a").UID, 2}}, w.ring.places())
+	require.Equal(t, map[place]uint64{{acme, r.info("a").UID, 2}: 2}, w.ring.places())
+	_, err = r.rotate("a")
+	require.NoError(t, err)
+	require.NoError(t, w.Refresh(r.view()))
+	require.Empty(t, w.ring.places(), "what was rotated is dropped, and taken up again when it is used")
 
 	_, _, err = r.e.Delete(t.Context(), r.req(), "a")
 	require.NoError(t, err)

@@ -4,7 +4,6 @@ import (
 	"crypto/aes"
 	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/pem"
 
 	"github.com/trstctl/trstctl/engines/keyring/keywrap"
@@ -87,10 +86,5 @@ func parseRSAPublic(publicPEM []byte) (*rsa.PublicKey, error) {
 	if block == nil || block.Type != inSPKI {
 		return nil, fault.Bad("public_key", "no PEM block of type %s", inSPKI)
 	}
-	parsed, _ := x509.ParsePKIXPublicKey(block.Bytes)
-	public, ok := parsed.(*rsa.PublicKey)
-	if !ok || public.N.BitLen() < traits[RSA2048].size {
-		return nil, fault.Bad("public_key", "an RSA key of 2048 bits or more wraps")
-	}
-	return public, nil
+	return rsaPublic(block.Bytes)
 }
