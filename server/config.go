@@ -35,6 +35,7 @@ type Config struct {
 	Seals   []SealEntry   `koanf:"seals"`
 	Raft    RaftConfig    `koanf:"raft"`
 	Secrets SecretsConfig `koanf:"secrets"`
+	Transit TransitConfig `koanf:"transit"`
 	Metrics MetricsConfig `koanf:"metrics"`
 	Limits  LimitsConfig  `koanf:"limits"`
 	Disk    DiskConfig    `koanf:"disk"`
@@ -83,6 +84,11 @@ type SecretsConfig struct {
 	EnableAPI bool `koanf:"enable_api"`
 }
 
+// TransitConfig switches transit's routes on.
+type TransitConfig struct {
+	EnableAPI bool `koanf:"enable_api"`
+}
+
 // MetricsConfig gives /metrics a listener of its own, without a token; empty: only on the API, with one.
 type MetricsConfig struct {
 	Listen string `koanf:"listen"`
@@ -94,6 +100,7 @@ type LimitsConfig struct {
 	TokenPerSecond   int `koanf:"token_per_second"`
 	Reads            int `koanf:"reads"`
 	Writes           int `koanf:"writes"`
+	Uses             int `koanf:"uses"`
 	Operator         int `koanf:"operator"`
 	Bulk             int `koanf:"bulk"`
 }

@@ -179,6 +179,7 @@ func (g *gate) close() error {
 	defer g.door.Unlock()
 	g.shut.Store(true)
 	g.m.keys.Close()
+	g.m.transit.worker.Wipe()
 	g.note(errByOperator)
 	g.m.log.Warn("an operator sealed this node")
 	err := os.WriteFile(g.mark, nil, 0o600)

@@ -20,6 +20,7 @@ import (
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
+	"github.com/trstctl/trstctl/engines/transit"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
@@ -30,7 +31,7 @@ import (
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
-	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register).
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register, transit.Register).
 		UpTo(cluster.Version)
 }
 
@@ -41,6 +42,7 @@ type member struct {
 	cluster *cluster.Node
 	reads   *journals
 	audit   *audit.Engine
+	transit *keyUse
 	tenants *tenant.Engine
 	tokens  *auth.Engine
 	rotator *keyring.Rotator
@@ -97,8 +99,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
-	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places)
+	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places)
 	m.audit = audit.New(ledger, m.keys)
+	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
 	parts := adapter{m, cfg}
 	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
 	err := meters.registry.Register(m.gauges)
@@ -107,9 +110,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
 		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
-		EnableSecrets: cfg.Secrets.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
+		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
 		return err
 	}
@@ -163,8 +166,9 @@ func (m *member) run(ctx context.Context) error {
 	start(m.serveAPI)
 	wg.Go(func() { m.gauges.watchPeers(m.stopping, m.listMembers) })
 	start(m.gate.run)
+	start(m.transit.run)
 	start(func(ctx context.Context) error {
-		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run)
+		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run, m.transit.engine.Rotator(m.log).Run)
 	})
 	if m.backups != nil {
 		start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.backups.Run) })
@@ -224,12 +228,14 @@ func (m *member) serveAPI(ctx context.Context) error {
 }
 
 // answer answers what other members ask on behalf of the engines.
-func (m *member) answer(ctx context.Context, _, name string, body []byte) ([]byte, error) {
+func (m *member) answer(ctx context.Context, peer, name string, body []byte) ([]byte, error) {
 	switch name {
 	case askSeals:
 		return m.gate.answerSeals(ctx)
 	case askClose:
 		return nil, m.gate.close()
+	case askReserve:
+		return nil, m.transit.answerReserve(ctx, peer, body)
 	case askHead, askPage:
 		return m.reads.answer(ctx, name, body)
 	}

@@ -52,6 +52,15 @@ func (u *Use) Rewrap(ctx context.Context, dst []byte, version uint64, with With,
 	return u.Encrypt(ctx, dst, version, with, plaintext)
 }
 
+// Encapsulates reports whether data keys are given back by Decapsulate, and nothing is encrypted.
+func (u *Use) Encapsulates() bool { return u.alg.Can(primitive.ToEncapsulate) }
+
+// VersionOf is the version of the key that a token names; 0 of what is none.
+func VersionOf(token []byte) uint64 {
+	n, _ := primitive.TokenVersion(token)
+	return n
+}
+
 // DataKey makes a key of 16 to 64 bytes for the caller's own use, which is the caller's to wipe, and the token that gives it back: by Decrypt, or by
 // Decapsulate of a key that encapsulates.
 func (u *Use) DataKey(ctx context.Context, version uint64, with With, size int) (key, token []byte, err error) {

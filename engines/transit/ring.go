@@ -17,6 +17,7 @@ type ring struct {
 	at    map[place]*list.Element
 	order *list.List // of *held, the one used last in front
 	size  int
+	wiped int // how often all was
 }
 
 type held struct {
@@ -33,32 +34,48 @@ func newRing(size int) *ring {
 
 // use returns the version at p, which open unwraps if it is not here, and a function that lets it go. latest is the key's latest version.
 func (r *ring) use(p place, latest uint64, open func() (*primitive.Key, error)) (*primitive.Key, func(), error) {
-	if h := r.take(p, latest, nil); h != nil {
-		return h.key, func() { r.release(h) }, nil
+	h, wiped := r.take(p)
+	if h == nil {
+		k, err := open()
+		if err != nil {
+			return nil, nil, err
+		}
+		h = r.put(p, latest, k, wiped)
 	}
-	k, err := open()
-	if err != nil {
-		return nil, nil, err
-	}
-	h := r.take(p, latest, k)
 	return h.key, func() { r.release(h) }, nil
 }
 
-// take counts a user of the version at p. fresh is put there unless another was first, which is wiped then.
-func (r *ring) take(p place, latest uint64, fresh *primitive.Key) *held {
+// take counts a user of the version at p, if it is here. wiped is for put, if it is not.
+func (r *ring) take(p place) (h *held, wiped int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	e := r.at[p]
-	switch {
-	case e == nil && fresh == nil:
-		return nil
-	case e == nil:
-		e = r.order.PushFront(&held{place: p, latest: latest, key: fresh})
-		r.at[p] = e
-		r.shrink()
-	case fresh != nil:
-		fresh.Wipe()
+	if e == nil {
+		return nil, r.wiped
 	}
+	return r.lend(e), r.wiped
+}
+
+// put keeps fresh at p, unless another was first, and counts a user of it. What was unwrapped before a wipe is not kept behind it.
+func (r *ring) put(p place, latest uint64, fresh *primitive.Key, wiped int) *held {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if wiped != r.wiped {
+		return &held{key: fresh, users: 1, out: true}
+	}
+	e := r.at[p]
+	if e != nil {
+		fresh.Wipe()
+		return r.lend(e)
+	}
+	e = r.order.PushFront(&held{place: p, latest: latest, key: fresh})
+	r.at[p] = e
+	h := r.lend(e)
+	r.shrink()
+	return h
+}
+
+func (r *ring) lend(e *list.Element) *held {
 	r.order.MoveToFront(e)
 	h := e.Value.(*held)
 	h.users++
@@ -95,6 +112,16 @@ func (r *ring) drop(gone func(place) bool) {
 		if gone(p) {
 			r.remove(e)
 		}
+	}
+}
+
+// wipe takes out all.
+func (r *ring) wipe() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wiped++
+	for r.order.Len() > 0 {
+		r.remove(r.order.Back())
 	}
 }
 

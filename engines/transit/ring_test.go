@@ -100,3 +100,19 @@ func TestWhoIsSecondToUnwrapWipesItsOwn(t *testing.T) {
 		return true
 	})
 }
+
+// TestWhatIsUnwrappedDuringAWipeIsNotKept: its node is sealed.
+func TestWhatIsUnwrappedDuringAWipeIsNotKept(t *testing.T) {
+	r := newRing(2)
+	k, letGo, err := r.use(place{version: 1}, 1, func() (*primitive.Key, error) {
+		r.wipe()
+		return fresh(t), nil
+	})
+	require.NoError(t, err)
+	require.Empty(t, r.places())
+	_, err = k.Marshal()
+	require.NoError(t, err, "who borrowed it has it")
+	letGo()
+	_, err = k.Marshal()
+	require.ErrorIs(t, err, primitive.ErrWiped)
+}

@@ -62,9 +62,8 @@ func stands(r fsm.Reader, p place) (latest uint64, there bool, err error) {
 
 // Wipe drops all versions: the node seals itself.
 func (w *Worker) Wipe() {
-	all := func(place) bool { return true }
-	w.ring.drop(all)
-	w.allowed.forget(all)
+	w.ring.wipe()
+	w.allowed.forget(func(place) bool { return true })
 }
 
 // Use is a key as one state has it, for one request: all that is done with it sees the same versions. It is not safe for concurrent use, and must be closed.
@@ -110,6 +109,9 @@ func (u *Use) Close() {
 	}
 	clear(u.loans)
 }
+
+// Asymmetric reports whether the key has a public half.
+func (u *Use) Asymmetric() bool { return u.alg.Asymmetric() }
 
 // Info describes the key.
 func (u *Use) Info() Info { return u.row.info(u.name) }

@@ -27,6 +27,7 @@ import (
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
+	"github.com/trstctl/trstctl/engines/transit"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/access"
@@ -93,6 +94,8 @@ type Options struct {
 	Tokens  *auth.Engine
 	Rules   *rbac.Engine
 	Tenants *tenant.Engine
+	Transit *transit.Engine
+	Uses    *transit.Worker // of transit's keys, on this node
 
 	Reads     Reads
 	Leader    Leader
@@ -109,6 +112,7 @@ type Options struct {
 	Signer    Signer
 
 	EnableSecrets bool // secrets.enable_api
+	EnableTransit bool // transit.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.
 	Urgent   func(context.Context) context.Context
 	Events   []fsm.Event      // zero values of the event types, by whose field names the audit shows recorded ones
@@ -125,6 +129,7 @@ type Limits struct {
 	TokenPerSecond   int // requests with one token; default 20,000
 	Reads            int // reads served at the same time; default 512, twice as many may wait a second; a tenant has three quarters
 	Writes           int // default 512
+	Uses             int // of keys; default 512
 	Operator         int // sys and revocations; default 64; the root tenant may have all
 	Bulk             int // imports, exports, lists, verification; default 16
 }
@@ -139,6 +144,7 @@ func (l Limits) orDefaults() Limits {
 	def(&l.TokenPerSecond, 20000)
 	def(&l.Reads, 512)
 	def(&l.Writes, 512)
+	def(&l.Uses, 512)
 	def(&l.Operator, 64)
 	def(&l.Bulk, 16)
 	return l
@@ -186,7 +192,7 @@ func New(opt Options) (*API, error) {
 	a := &API{opt: opt, routes: table(), addresses: admit.NewRate(l.AddressPerSecond), tokens: admit.NewRate(l.TokenPerSecond),
 		bodies: admit.NewBytes("bodies", memoryOfAll, memoryOfOne), answers: admit.NewBytes("answers", memoryOfAll, memoryOfOne),
 		exports: admit.NewQueue("exports", max(1, l.Bulk/4), 0), events: newRenderer(opt.Events)}
-	for s, n := range [surfaces]int{reads: l.Reads, writes: l.Writes, operator: l.Operator, bulk: l.Bulk, public: publicPlaces} {
+	for s, n := range [surfaces]int{reads: l.Reads, writes: l.Writes, uses: l.Uses, operator: l.Operator, bulk: l.Bulk, public: publicPlaces} {
 		a.queues[s] = admit.NewQueue(surfaceNames[s], n, 2*n)
 	}
 	a.router = newRouter(a.routes)

@@ -50,7 +50,8 @@ type call struct {
 
 	index     uint64 // for X-Trstctl-Index, 0 if nothing is known
 	epoch     uint32 // which history of the cluster it belongs to
-	version   uint64 // of the secret that was read, for the journal
+	version   uint64 // of the secret that was read, or the key that was used, for the journal
+	items     uint64 // of a batch, for the journal
 	recorded  bool   // in the journal
 	replayed  bool
 	forwarded bool // this node passed it on
@@ -139,8 +140,8 @@ func (c *call) readHead() (err error) {
 			return err
 		}
 	}
-	if c.route.secret() && !c.api.opt.EnableSecrets {
-		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
+	if err := c.api.served(c.route); err != nil {
+		return err
 	}
 	if c.params, err = c.route.parameters(c.r.URL.RawQuery); err != nil {
 		return err

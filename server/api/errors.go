@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strconv"
@@ -109,6 +110,16 @@ func (p problem) retryAfter(h http.Header) {
 func appendField(b []byte, name, value string) []byte {
 	b = append(append(append(b, '"'), name...), '"', ':')
 	return strictjson.AppendString(b, value)
+}
+
+func appendNumber(b []byte, name string, n uint64) []byte {
+	return strconv.AppendUint(append(append(append(b, '"'), name...), '"', ':'), n, 10)
+}
+
+// appendSecret writes bytes in base64, through no string.
+func appendSecret(b []byte, name string, value []byte) []byte {
+	b = append(append(append(b, '"'), name...), `":"`...)
+	return append(base64.StdEncoding.AppendEncode(b, value), '"')
 }
 
 // refuse answers with the problem that err is.

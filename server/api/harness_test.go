@@ -26,6 +26,7 @@ import (
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
+	"github.com/trstctl/trstctl/engines/transit"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/access"
@@ -198,7 +199,7 @@ type bench struct {
 // newBench founds a cluster of one.
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
-	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register,
+	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register,
 		func(r *fsm.Registry) {
 			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
 			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
@@ -231,9 +232,14 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.journals = newFakeJournals(t)
 	opt := Options{Node: "n1", Journal: b.journals, Refusals: b.journals, Journals: b.journals, Signer: audit.New(ledger, b.keys), Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
+	opt.Transit = transit.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
+	opt.Uses = transit.NewWorker(b.keys, func(ctx context.Context, tenant fsm.UID, name string, version uint64) error {
+		_, err := opt.Transit.Reserve(ctx, fsm.Request{ID: fsm.UID{1}, Tenant: tenant}, name, version)
+		return err
+	})
 	for _, c := range change {
 		c(&opt)
 	}
@@ -251,7 +257,7 @@ func (b *bench) found(log *oneLog, tenants *tenant.Engine, tokens *auth.Engine) 
 		_, err := log.Propose(b.t.Context(), e)
 		require.NoError(b.t, err)
 	}
-	propose(raised{2})
+	propose(raised{3})
 	empty, err := b.store.View()
 	require.NoError(b.t, err)
 	events, _, err := b.keys.Found(b.t.Context(), empty, keyring.People{})

@@ -38,7 +38,16 @@ func document(routes []*route) ([]byte, error) {
 }
 
 // describer gathers the schemas that operations refer to.
-type describer struct{ schemas object }
+type describer struct {
+	schemas object
+	asking  bool // what is described is sent by callers
+}
+
+func (d *describer) request(t reflect.Type) object {
+	d.asking = true
+	defer func() { d.asking = false }()
+	return d.schema(t)
+}
 
 func (d *describer) operation(r *route) object {
 	op := object{"operationId": r.name, "summary": r.summary, "parameters": d.parameters(r), "responses": d.responses(r)}
@@ -49,7 +58,7 @@ func (d *describer) operation(r *route) object {
 		op["x-trstctl-needs"] = needsText(r)
 	}
 	if r.request != nil {
-		op["requestBody"] = object{"required": len(requiredOf(r.request)) > 0, "content": object{"application/json": object{"schema": d.schema(r.request)}}}
+		op["requestBody"] = object{"required": len(requiredOf(r.request, true)) > 0, "content": object{"application/json": object{"schema": d.request(r.request)}}}
 	}
 	return op
 }
@@ -68,6 +77,9 @@ func needsText(r *route) []string {
 		if n.beneath {
 			text += " or beneath"
 		}
+		if n.when != "" {
+			text += " if " + n.when + " is sent"
+		}
 		out = append(out, text)
 	}
 	return out
@@ -84,12 +96,12 @@ func (d *describer) parameters(r *route) []object {
 	for _, q := range r.query {
 		add("query", q.name, q.schema, q.doc, false)
 	}
-	switch r.kind {
-	case read:
+	switch {
+	case r.kind == read && !r.present:
 		add("query", "at", "string", "linearizable, which is the default, session or stale", false)
 		add("query", "max_stale", "string", "with at=stale: a duration of at most 2s", false)
 		add("header", indexHeader, "string", "with at=session: the index that the caller has seen", false)
-	case write, act:
+	case r.kind == write || r.kind == act:
 		add("header", idempotencyKey, "string", "new for each request, the same for its repetition; 1 to 128 printable ASCII characters", true)
 	}
 	if r.kind != open {
@@ -121,11 +133,11 @@ func (d *describer) schema(t reflect.Type) object {
 		return object{"type": "string", "format": "date-time"}
 	case of[fsm.UID]():
 		return object{"type": "string", "pattern": "^[0-9a-f]{32}$"}
-	case of[span]():
+	case of[span](), of[period]():
 		return object{"type": "string", "examples": []string{"5m", "36h"}}
 	case of[strictjson.Text]():
 		return object{"type": "string"}
-	case of[strictjson.Base64](), of[[]byte]():
+	case of[strictjson.Base64](), of[[]byte](), of[encoded]():
 		return object{"type": "string", "contentEncoding": "base64"}
 	}
 	switch t.Kind() {
@@ -157,7 +169,7 @@ func (d *describer) component(t reflect.Type) object {
 			properties[f.name] = d.property(f)
 		}
 		s["properties"] = properties
-		if required := requiredOf(t); len(required) > 0 {
+		if required := requiredOf(t, d.asking); len(required) > 0 {
 			s["required"] = required
 		}
 	}
@@ -209,10 +221,9 @@ func fieldsOf(t reflect.Type) []jsonField {
 }
 
 // requiredOf returns what is always there: in a request what it says is required, in an answer what is not left out.
-func requiredOf(t reflect.Type) []string {
+func requiredOf(t reflect.Type, request bool) []string {
 	var out []string
 	for _, f := range fieldsOf(t) {
-		request := strings.HasSuffix(t.Name(), "Body") || t == of[importItem]()
 		if request && f.Tag.Get("strict") == "required" || !request && !f.optional {
 			out = append(out, f.name)
 		}

@@ -111,8 +111,8 @@ func (r *route) parameters(raw string) (map[string]string, error) {
 }
 
 func (r *route) takes(name string) bool {
-	if r.kind == read && (name == "at" || name == "max_stale") {
-		return true
+	if name == "at" || name == "max_stale" {
+		return r.kind == read && !r.present
 	}
 	for _, q := range r.query {
 		if q.name == name {

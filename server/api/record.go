@@ -34,7 +34,7 @@ func (c *call) record(refusal error) error {
 		return nil
 	}
 	r := c.blank(s)
-	r.Path, r.Version, r.Rule = journal.Escaped(c.subject(), recordedPath), c.version, s.Policy()
+	r.Path, r.Version, r.Count, r.Rule = journal.Escaped(c.subject(), recordedPath), c.version, c.items, s.Policy()
 	if refusal != nil {
 		r.Outcome = fault.KindOf(refusal).String()
 	}

@@ -19,13 +19,14 @@ import (
 const (
 	reads = iota
 	writes
+	uses // of keys, which take no round of their own, but a processor
 	operator
 	bulk
 	public // what needs no token: nobody's flood of it delays an operator
 	surfaces
 )
 
-var surfaceNames = [surfaces]string{"reads", "writes", "operator calls", "bulk requests", "what needs no token"}
+var surfaceNames = [surfaces]string{"reads", "writes", "uses of keys", "operator calls", "bulk requests", "what needs no token"}
 
 // kind is which gates a request passes.
 type kind uint8
@@ -41,6 +42,7 @@ const (
 type need struct {
 	resource string          // "secrets/{path}", "secrets/{body.source}", "tokens"; the part in braces stands for what was named
 	caps     rbac.Capability // any one of them is enough
+	when     string          // the body is asked whether this is a need at all, and knows it by this name; empty: it always is
 	beneath  bool            // something beneath the resource is enough: for lists, which leave out the rest
 }
 
@@ -76,12 +78,13 @@ type route struct {
 	response reflect.Type // nil: not JSON
 	handle   func(*call) (any, error)
 
-	global bool // concerns the cluster: the request stands in the root tenant whatever tenant the caller acts in
-	roots  bool // exists for tokens of the root tenant only
-	self   bool // concerns the caller's own token: the request stands in its tenant
-	long   bool // has minutes, not seconds
-	plain  bool // tells nothing that anybody has stored: its answers are not put on record, which would change what it measures
-	frees  bool // gives space back, or takes none: goes on when the disk is full
+	global  bool // concerns the cluster: the request stands in the root tenant whatever tenant the caller acts in
+	roots   bool // exists for tokens of the root tenant only
+	self    bool // concerns the caller's own token: the request stands in its tenant
+	present bool // answers from the present alone, whatever level others may ask for
+	long    bool // has minutes, not seconds
+	plain   bool // tells nothing that anybody has stored: its answers are not put on record, which would change what it measures
+	frees   bool // gives space back, or takes none: goes on when the disk is full
 
 	// Filled in by table.
 	variable string
@@ -107,7 +110,7 @@ func (r *route) prepare() *route {
 		r.decoder = strictjson.ForType(r.request)
 	}
 	for _, n := range r.needs {
-		r.needOf = append(r.needOf, needOf{n, n.prefix(), n.variable(), n.inBody()})
+		r.needOf = append(r.needOf, needOf{n, n.prefix(), n.variable(), n.inBody() || n.when != ""})
 	}
 	return r
 }
@@ -182,3 +185,14 @@ func canonical(variable, sent string) (string, error) {
 // takesSpace reports whether the route is refused when the disk's reserve is reached: every mutation but those that free space,
 // revocations and operators' calls.
 func (r *route) takesSpace() bool { return r.kind == write && r.surface != operator && !r.frees }
+
+// served refuses a route whose surface this node's configuration does not switch on.
+func (a *API) served(r *route) error {
+	switch {
+	case strings.HasPrefix(r.pattern, "/secrets/") && !a.opt.EnableSecrets:
+		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
+	case strings.HasPrefix(r.pattern, "/transit/") && !a.opt.EnableTransit:
+		return fault.New(fault.NotFound, "transit is switched off on this node: transit.enable_api in its configuration")
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/trstctl/trstctl/engines/rbac"
 )
@@ -35,7 +36,7 @@ func may(resource string, caps rbac.Capability) need { return need{resource: res
 
 // table returns every route. The first that matches is taken, so the busiest stand first.
 func table() []*route {
-	rows := append(secretRoutes(), append(whoRoutes(), clusterRoutes()...)...)
+	rows := slices.Concat(secretRoutes(), transitRoutes(), whoRoutes(), clusterRoutes())
 	for _, r := range rows {
 		r.prepare()
 	}

@@ -9,9 +9,6 @@ import (
 	"github.com/trstctl/trstctl/server/api/strictjson"
 )
 
-// secret reports whether a route belongs to the secret store, which has a switch.
-func (r *route) secret() bool { return len(r.pattern) > 9 && r.pattern[:9] == "/secrets/" }
-
 // valueBody is what a put sends: value for UTF-8, value_base64 for any bytes, exactly one of them.
 type valueBody struct {
 	Value       strictjson.Text   `json:"value" doc:"the value, as UTF-8"`

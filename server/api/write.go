@@ -79,6 +79,9 @@ func (c *call) decode() error {
 // bounded is a body with bounds that have to hold before anything is done for it.
 type bounded interface{ check() error }
 
+// conditional is a body that knows whether a need of its route is one.
+type conditional interface{ when(what string) bool }
+
 // namer is a body that names resources, by the name in the table's braces.
 type namer interface {
 	names(variable string) []string
@@ -91,7 +94,10 @@ func (c *call) allowed(s *access.Session, body bool) error {
 		if n.body != body {
 			continue
 		}
-		if !body {
+		if n.when != "" && !c.body.(conditional).when(n.when) {
+			continue
+		}
+		if !body || n.when != "" {
 			if err := n.check(s, n.prefix+c.named(n.variable)); err != nil {
 				return err
 			}

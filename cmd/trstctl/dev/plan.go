@@ -195,6 +195,7 @@ type nodeConfig struct {
 	Seals   []map[string]any  `yaml:"seals"`
 	Raft    map[string]string `yaml:"raft"`
 	Secrets map[string]bool   `yaml:"secrets"`
+	Transit map[string]bool   `yaml:"transit"`
 	Disk    map[string]int    `yaml:"disk"`
 	Log     map[string]string `yaml:"log"`
 }
@@ -203,7 +204,7 @@ type nodeConfig struct {
 func (o Options) nodeConfig(n Node, seals []map[string]any) nodeConfig {
 	same := func(s string) address { return address{s, s} }
 	c := nodeConfig{Node: n.ID, Data: n.Dir, API: same(n.listens()[0]), Cluster: same(n.Cluster),
-		Seals: seals, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true},
+		Seals: seals, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true}, Transit: map[string]bool{"enable_api": true},
 		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
 	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)
 	return c

@@ -2,6 +2,7 @@ package primitive
 
 import (
 	"crypto/elliptic"
+	"fmt"
 
 	"github.com/trstctl/trstctl/fsm/fault"
 )
@@ -100,6 +101,15 @@ func ParseAlgorithm(name string) (Algorithm, error) {
 	return 0, fault.Bad("algorithm", "no such algorithm: one of %v is", Algorithms())
 }
 
+// UnmarshalText reads a name as ParseAlgorithm does.
+func (a *Algorithm) UnmarshalText(name []byte) (err error) {
+	*a, err = ParseAlgorithm(string(name))
+	return err
+}
+
+// Describe names what is wanted.
+func (Algorithm) Describe() string { return fmt.Sprintf("one of %v", Algorithms()) }
+
 // String returns the name: "aes256-gcm".
 func (a Algorithm) String() string {
 	if !a.known() {
@@ -110,6 +120,25 @@ func (a Algorithm) String() string {
 
 // Can reports whether keys of this algorithm can do all of u. Every key can MAC.
 func (a Algorithm) Can(u Use) bool { return a.known() && u&^(traits[a].uses|ToMAC) == 0 }
+
+// Operations names what keys of this algorithm do, as the routes and policies call it.
+func (a Algorithm) Operations() []string {
+	var all []string
+	for _, u := range []struct {
+		use   Use
+		names []string
+	}{
+		{ToEncrypt, []string{"encrypt", "decrypt", "rewrap", "datakey", "datakey-plaintext"}},
+		{ToEncapsulate, []string{"datakey", "datakey-plaintext", "decrypt"}},
+		{ToSign, []string{"sign"}},
+		{ToMAC, []string{"verify", "hmac"}},
+	} {
+		if a.Can(u.use) {
+			all = append(all, u.names...)
+		}
+	}
+	return all
+}
 
 // ShortNonces reports whether keys of this algorithm encrypt under random nonces of 96 bits, so that NonceBound holds for them.
 func (a Algorithm) ShortNonces() bool {

@@ -58,6 +58,15 @@ func ParseHash(name string) (Hash, error) {
 	return 0, fault.Bad("hash", "no such hash: sha2-224, sha2-256, sha2-384, sha2-512 and sha3-224 to sha3-512 are")
 }
 
+// UnmarshalText reads a name as ParseHash does.
+func (h *Hash) UnmarshalText(name []byte) (err error) {
+	*h, err = ParseHash(string(name))
+	return err
+}
+
+// Describe names what is wanted.
+func (Hash) Describe() string { return "the name of a hash, such as sha2-256," }
+
 // String returns the name: "sha2-256".
 func (h Hash) String() string {
 	if !h.known() {

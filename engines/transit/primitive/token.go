@@ -55,6 +55,16 @@ func ParseToken(dst, text []byte) (Token, error) {
 	return Token{Version: version, Payload: out[len(dst):]}, nil
 }
 
+// TokenVersion returns the version that text names, whatever comes behind it.
+func TokenVersion(text []byte) (version uint64, ok bool) {
+	rest, ok := bytes.CutPrefix(text, []byte(tokenPrefix))
+	digits, _, found := bytes.Cut(rest, []byte(":"))
+	if !ok || !found {
+		return 0, false
+	}
+	return parseVersion(digits)
+}
+
 func parseVersion(digits []byte) (uint64, bool) {
 	if len(digits) == 0 || len(digits) > 16 || digits[0] == '0' {
 		return 0, false
