@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"sync"
 
+	"github.com/trstctl/trstctl/engines/keyring/locked"
 	"github.com/trstctl/trstctl/fsm/fault"
 )
 
@@ -25,7 +26,7 @@ type Key struct {
 	alg Algorithm // never changes
 
 	mu     sync.RWMutex // guards the rest, which nothing changes but Wipe; held for reading while a key is in use
-	secret []byte       // the body of the form at rest; nil once wiped
+	secret []byte       // the body of the form at rest, in locked memory; nil once wiped
 
 	// One of them, as the family of alg says.
 	aead cipher.AEAD
@@ -78,9 +79,14 @@ func fresh(a Algorithm) ([]byte, error) {
 	return b, nil
 }
 
-// newKey takes ownership of secret, a body as Marshal writes it, and prepares its use. It clears what it refuses.
+// newKey takes ownership of secret, a body as Marshal writes it, of which it keeps a copy in locked memory, and prepares its use.
 func newKey(a Algorithm, secret []byte) (*Key, error) {
-	k := &Key{alg: a, secret: secret}
+	defer clear(secret)
+	held, err := locked.Copy(secret)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{alg: a, secret: held}
 	if err := k.prepare(); err != nil {
 		k.Wipe()
 		return nil, err
@@ -110,13 +116,13 @@ func (k *Key) prepare() (err error) {
 func (k *Key) Algorithm() Algorithm { return k.alg }
 
 // Wipe waits for the calls that use the key, then zeroes what can be zeroed: the secret bytes, the Ed25519 key, the numbers of RSA and ECDSA keys.
-// It drops what Go gives no way to zero, which stays in memory until the collector has reused it: expanded AES and ChaCha20 keys, the inner and
+// It drops what Go gives no way to zero, or to lock, which stays in memory until the collector has reused it: expanded AES and ChaCha20 keys, the inner and
 // outer HMAC states, the forms that crypto/rsa, crypto/ecdsa and crypto/mlkem keep for themselves, copies that math/big and the
 // runtime made. Every later use fails with ErrWiped.
 func (k *Key) Wipe() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	clear(k.secret)
+	locked.Free(k.secret)
 	clear(k.ed)
 	if k.ec != nil {
 		wipeInts(k.ec.D)
