@@ -102,3 +102,9 @@ func write(r *Request, results []Result, now time.Time) ([]byte, error) {
 	short := refusal(r, refuse(ttlv.ResultReasonResponseTooLarge, "the response is longer than the maximum response size"), now)
 	return ttlv.Marshal(&short, ttlv.Limits{})
 }
+
+// unreadable answers what could not be read as a message at all.
+func unreadable(e *ttlv.Error, now time.Time) ([]byte, error) {
+	out := refusal(&Request{Version: versions[1]}, refuse(ttlv.ResultReasonInvalidMessage, "%v", e), now)
+	return ttlv.Marshal(&out, ttlv.Limits{})
+}
