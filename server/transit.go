@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"time"
 
+	"github.com/trstctl/trstctl/engines/keyring/locked"
 	"github.com/trstctl/trstctl/engines/transit"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
@@ -63,11 +64,16 @@ func (k *keyUse) answerReserve(ctx context.Context, peer string, body []byte) er
 	return err
 }
 
-// run drops what was rotated, trimmed or deleted.
+// run drops what was rotated, trimmed or deleted, and says once if keys stand in memory that could not be locked.
 func (k *keyUse) run(ctx context.Context) error {
+	said := false
 	for ctx.Err() == nil {
 		if err := k.refresh(); err != nil {
 			k.m.log.WarnContext(ctx, "keys that were rotated may still be in memory", "err", err)
+		}
+		if _, unlocked, why := locked.Held(); unlocked > 0 && !said {
+			k.m.log.WarnContext(ctx, "keys in use could not be locked in memory and may be swapped: raise LimitMEMLOCK", "bytes", unlocked, "err", why)
+			said = true
 		}
 		select {
 		case <-time.After(transitPeriod):
