@@ -177,3 +177,66 @@ func TestTheAuditIsCaught(t *testing.T) {
 		}, "audit on all nodes"},
 	})
 }
+
+func TestTransitIsCaught(t *testing.T) {
+	k := turned{Key: "k"}
+	of := func(version int) turned { return turned{Key: "k", Message: "m", Token: "t", Version: version} }
+	mac := func(version int) turned { return turned{Key: "k", Version: version} }
+	sealed := func(s *story) *story {
+		return s.op("transit.create", k, 0, 1, ok, made(1)).op("transit.encrypt", turned{Key: "k", Message: "m"}, 2, 3, ok, got(1, "t"))
+	}
+	at := func(s *story, value string) {
+		s.found("transit.found", "", struct {
+			version
+			Token string `json:"token"`
+		}{version{"k", 1, value}, "t"})
+	}
+	caught(t, transit{}, map[string]lie{
+		"there and back": {func(s *story) {
+			sealed(s).op("transit.decrypt", of(1), 4, 5, ok, told{Value: "m"}).op("transit.rotate", k, 6, 7, ok, made(2)).op("transit.mac", mac(1), 8, 9, ok, got(1, "a")).
+				op("transit.mac", mac(2), 8, 9, ok, got(2, "b")).op("transit.mac", mac(1), 10, 11, ok, got(1, "a"))
+			at(s, "m")
+		}, ""},
+		"a key is lost":              {func(s *story) { at(sealed(s).op("transit.decrypt", of(1), 4, 5, ok, no(sdk.NotFound)), "m") }, "transit"},
+		"a ciphertext does not open": {func(s *story) { at(sealed(s).op("transit.decrypt", of(1), 4, 5, ok, no(sdk.Invalid)), "m") }, "transit"},
+		"nor at rest":                {func(s *story) { at(sealed(s), "") }, "transit"},
+		"nobody looked":              {func(s *story) { sealed(s) }, "transit"},
+		"it opens to something else": {func(s *story) { at(sealed(s).op("transit.decrypt", of(1), 4, 5, ok, told{Value: "n"}), "m") }, "transit"},
+		"and at rest":                {func(s *story) { at(sealed(s), "n") }, "transit"},
+		"two materials": {func(s *story) {
+			at(sealed(s).op("transit.mac", mac(1), 4, 5, ok, got(1, "a")).op("transit.mac", mac(1), 6, 7, ok, got(1, "b")), "m")
+		}, "transit"},
+		"one version twice": {func(s *story) {
+			at(sealed(s).op("transit.rotate", k, 4, 5, ok, made(2)).op("transit.rotate", k, 6, 7, ok, made(2)), "m")
+		}, "transit"},
+		"an old version encrypts": {func(s *story) {
+			sealed(s).op("transit.rotate", k, 4, 5, ok, made(2)).op("transit.encrypt", turned{Key: "k", Message: "n"}, 6, 7, ok, got(1, "t"))
+			at(s, "m")
+		}, "transit"},
+		"an old version encrypts while nobody knows": {func(s *story) {
+			sealed(s).op("transit.rotate", k, 4, 5, info, nil).op("transit.decrypt", of(1), 6, 7, ok, told{Value: "m"})
+			at(s, "m")
+		}, ""},
+		"given up": {func(s *story) {
+			sealed(s).op("transit.rotate", k, 4, 5, ok, made(2)).op("transit.retire", mac(2), 6, 7, ok, made(2)).op("transit.trim", mac(2), 8, 9, ok, made(2)).op("transit.decrypt", of(1), 10, 11, ok, no(sdk.Invalid))
+			at(s, "")
+		}, ""},
+		"used after it was given up": {func(s *story) {
+			sealed(s).op("transit.rotate", k, 4, 5, ok, made(2)).op("transit.retire", mac(2), 6, 7, ok, made(2)).op("transit.decrypt", of(1), 10, 11, ok, told{Value: "m"})
+			at(s, "")
+		}, "transit"},
+		"opens at rest after it was given up": {func(s *story) {
+			at(sealed(s).op("transit.rotate", k, 4, 5, ok, made(2)).op("transit.trim", mac(2), 6, 7, ok, made(2)), "m")
+		}, "transit"},
+		"deleted": {func(s *story) {
+			at(sealed(s).op("transit.delete", k, 4, 5, ok, made(1)).op("transit.encrypt", turned{Key: "k", Message: "n"}, 6, 7, ok, no(sdk.NotFound)), "")
+		}, ""},
+		"encrypts after its deletion": {func(s *story) {
+			sealed(s).op("transit.delete", k, 4, 5, ok, made(1)).op("transit.encrypt", turned{Key: "k", Message: "n"}, 6, 7, ok, got(1, "u"))
+			at(s, "")
+		}, "transit"},
+		"deleted, perhaps": {func(s *story) {
+			at(sealed(s).op("transit.delete", k, 4, 5, info, nil).op("transit.decrypt", of(1), 6, 7, ok, told{Value: "m"}), "")
+		}, ""},
+	})
+}
