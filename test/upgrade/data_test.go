@@ -40,7 +40,10 @@ type contents struct {
 		Token, Path string
 		Expires     time.Time
 	}
-	Record sdk.Record // the last one of the event log
+	Transit map[string]string // ciphertext of the key "orders" -> plaintext; since version 3
+	Backup  []byte            // of the key "lost", which was deleted, and encrypted Lost
+	Lost    string
+	Record  sdk.Record // the last one of the event log
 }
 
 type version struct {
@@ -132,6 +135,7 @@ func (want contents) readIn(t *testing.T, c *harness.Cluster) {
 		require.NoError(t, err, path)
 		require.Equal(t, want.Latest[path], got.Version, path)
 	}
+	want.keysIn(t, client)
 	want.rightsIn(t, client)
 	page, err := client.Events(t.Context(), sdk.EventQuery{After: strconv.FormatUint(want.Record.Seq-1, 10), Limit: 1})
 	require.NoError(t, err)

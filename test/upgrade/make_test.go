@@ -67,6 +67,7 @@ func fill(t *testing.T, c *harness.Cluster) contents {
 	_, err = client.Copy(ctx, "app/key", 0, "copied/key", nil)
 	require.NoError(t, err)
 	made.Secrets["copied/key"], made.Latest["copied/key"] = made.Secrets["app/key"], 1
+	made.keys(t, client)
 	made.others(t, client)
 	return made
 }

@@ -143,3 +143,19 @@ func FuzzAppendString(f *testing.F) {
 		require.Equal(t, in, back)
 	})
 }
+
+// TestEveryByteOfALongStringIsLookedAt puts each byte at each place of sixteen.
+func TestEveryByteOfALongStringIsLookedAt(t *testing.T) {
+	for c := range 256 {
+		for at := range 17 {
+			plain := []byte("ABCDEFGHIJKLMNOPQ")
+			plain[at] = byte(c)
+			err := strictjson.Check(append(append([]byte(`{"a":"`), plain...), `"}`...))
+			if c == '"' || c == '\\' || c < ' ' || c >= 0x80 {
+				require.Error(t, err, "%q", plain)
+			} else {
+				require.NoError(t, err, "%q", plain)
+			}
+		}
+	}
+}
