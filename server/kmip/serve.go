@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/kmip/ttlv"
 )
 
@@ -159,7 +160,7 @@ func (s *Server) unreadable(ctx context.Context, c net.Conn, bad error, patience
 	if !ok || e.Kind == ttlv.Closed || e.Kind == ttlv.Broken {
 		return
 	}
-	out, err := unreadable(e, time.Now())
+	out, err := unreadable(e, chaos.Now())
 	if err == nil {
 		err = send(c, out, patience)
 	}
