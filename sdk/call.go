@@ -27,6 +27,7 @@ const (
 	reads    effect = iota // repeated freely; has a consistency level
 	mutates                // has an idempotency key
 	observes               // about one node at this moment: asked once, never repeated
+	ofNow                  // changes nothing and is repeated freely; answered from the present alone, it takes no level
 )
 
 const api = "/api/v1"

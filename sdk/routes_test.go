@@ -3,12 +3,16 @@ package sdk
 import (
 	"bytes"
 	"context"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 )
+
+// usesKey matches what changes no key, and is asked with POST all the same.
+var usesKey = regexp.MustCompile("^" + api + "/transit/(encrypt|decrypt|rewrap|datakey|datakey-plaintext|sign|verify|hmac|hash|random|export)(/k)?$")
 
 // TestRoutes holds every method against the route, and says which of them change something.
 func TestRoutes(t *testing.T) {
@@ -68,6 +72,58 @@ func TestRoutes(t *testing.T) {
 			_, err := c.ExportAudit(ctx, EventQuery{}, &bytes.Buffer{})
 			return err
 		},
+		"POST /api/v1/transit/encrypt/k": func(ctx context.Context, c *Client) error { _, err := c.Encrypt(ctx, "k", EncryptItem{}); return err },
+		"POST /api/v1/transit/decrypt/k": func(ctx context.Context, c *Client) error { _, err := c.Decrypt(ctx, "k", DecryptItem{}); return err },
+		"POST /api/v1/transit/rewrap/k":  func(ctx context.Context, c *Client) error { _, err := c.Rewrap(ctx, "k", RewrapItem{}); return err },
+		"POST /api/v1/transit/datakey/k": func(ctx context.Context, c *Client) error {
+			_, err := c.DataKey(ctx, "k", DataKeyItem{}, false)
+			return err
+		},
+		"POST /api/v1/transit/datakey-plaintext/k": func(ctx context.Context, c *Client) error {
+			_, err := c.DataKey(ctx, "k", DataKeyItem{}, true)
+			return err
+		},
+		"POST /api/v1/transit/sign/k":   func(ctx context.Context, c *Client) error { _, err := c.Sign(ctx, "k", SignItem{}); return err },
+		"POST /api/v1/transit/verify/k": func(ctx context.Context, c *Client) error { _, err := c.Verify(ctx, "k", VerifyItem{}); return err },
+		"POST /api/v1/transit/hmac/k":   func(ctx context.Context, c *Client) error { _, err := c.HMAC(ctx, "k", HMACItem{}); return err },
+		"POST /api/v1/transit/hash":     func(ctx context.Context, c *Client) error { _, err := c.Hash(ctx, nil, ""); return err },
+		"POST /api/v1/transit/random":   func(ctx context.Context, c *Client) error { _, err := c.Random(ctx, 8); return err },
+		"GET /api/v1/transit/keys?limit=5": func(ctx context.Context, c *Client) error {
+			_, err := c.TransitKeys(ctx, Slice{Limit: 5})
+			return err
+		},
+		"GET /api/v1/transit/keys/k": func(ctx context.Context, c *Client) error { _, err := c.TransitKey(ctx, "k"); return err },
+		"GET /api/v1/transit/keys/k/versions?cursor=7": func(ctx context.Context, c *Client) error {
+			_, err := c.TransitKeyVersions(ctx, "k", Slice{Cursor: "7"})
+			return err
+		},
+		"POST /api/v1/transit/keys/k": func(ctx context.Context, c *Client) error {
+			_, err := c.CreateTransitKey(ctx, "k", TransitSpec{})
+			return err
+		},
+		"DELETE /api/v1/transit/keys/k":      func(ctx context.Context, c *Client) error { _, err := c.DeleteTransitKey(ctx, "k"); return err },
+		"POST /api/v1/transit/keys/k/rotate": func(ctx context.Context, c *Client) error { _, err := c.RotateTransitKey(ctx, "k"); return err },
+		"POST /api/v1/transit/keys/k/configure": func(ctx context.Context, c *Client) error {
+			_, err := c.ConfigureTransitKey(ctx, "k", TransitChange{})
+			return err
+		},
+		"POST /api/v1/transit/keys/k/trim": func(ctx context.Context, c *Client) error { _, err := c.TrimTransitKey(ctx, "k", 2); return err },
+		"POST /api/v1/transit/keys/k/import": func(ctx context.Context, c *Client) error {
+			_, err := c.ImportTransitKey(ctx, "k", TransitImport{})
+			return err
+		},
+		"POST /api/v1/transit/wrapping-key":        func(ctx context.Context, c *Client) error { _, err := c.WrappingKey(ctx); return err },
+		"POST /api/v1/transit/wrapping-key/rotate": func(ctx context.Context, c *Client) error { _, err := c.RotateWrappingKey(ctx); return err },
+		"GET /api/v1/transit/export/k?format=pem&version=2": func(ctx context.Context, c *Client) error {
+			_, err := c.ExportTransitKey(ctx, "k", 2, "pem")
+			return err
+		},
+		"POST /api/v1/transit/export/k": func(ctx context.Context, c *Client) error {
+			_, err := c.ExportTransitKeyTo(ctx, "k", "PEM")
+			return err
+		},
+		"GET /api/v1/transit/backup/k":         func(ctx context.Context, c *Client) error { _, err := c.BackupTransitKey(ctx, "k"); return err },
+		"POST /api/v1/transit/restore/k":       func(ctx context.Context, c *Client) error { _, err := c.RestoreTransitKey(ctx, "k", nil); return err },
 		"POST /api/v1/sys/unseal":              func(ctx context.Context, c *Client) error { _, err := c.Unseal(ctx, Secret("x"), ""); return err },
 		"POST /api/v1/sys/seal":                func(ctx context.Context, c *Client) error { _, err := c.Seal(ctx, "n2"); return err },
 		"GET /api/v1/sys/seals":                func(ctx context.Context, c *Client) error { _, err := c.Seals(ctx); return err },
@@ -100,7 +156,7 @@ func TestRoutes(t *testing.T) {
 			require.Equal(t, "Bearer trs.test", r.authorization)
 			require.Equal(t, "acme", r.tenant)
 			changesNoState := []string{"/api/v1/policies/test", "/api/v1/sys/unseal", "/api/v1/sys/seal", "/api/v1/sys/shares/verify"}
-			mutation := r.method != "GET" && !slices.Contains(changesNoState, r.target)
+			mutation := r.method != "GET" && !slices.Contains(changesNoState, r.target) && !usesKey.MatchString(r.target)
 			require.Equal(t, mutation, r.key != "")
 		})
 	}

@@ -51,14 +51,14 @@ func (e *Engine) RotateWrapping(ctx context.Context, req fsm.Request) (Done, fsm
 	return e.rotate(ctx, req, wrapping)
 }
 
-// Wrapping describes the latest version of a tenant's wrapping key; fault.NotFound before there is one.
+// Wrapping describes the latest version of a tenant's wrapping key; fault.Conflict before there is one.
 func Wrapping(r fsm.Reader, tenant fsm.UID) (Version, error) {
 	all, _, err := versionsOf(r, tenant, wrapping, 0, 1)
 	if err == nil && len(all) == 0 {
 		err = fault.New(fault.Corrupt, "the wrapping key has no version")
 	}
 	if fault.KindOf(err) == fault.NotFound {
-		err = fault.New(fault.NotFound, "the tenant has no wrapping key yet: `trstctl transit wrapping-key` makes it")
+		err = fault.New(fault.Conflict, "the tenant has no wrapping key yet: `trstctl transit wrapping-key` makes it")
 	}
 	if err != nil {
 		return Version{}, err

@@ -33,7 +33,7 @@ func TestAKeyThatWasDeletedComesBack(t *testing.T) {
 	w, _ := r.worker()
 	require.NoError(t, r.create("a", primitive.AES256GCM))
 	_, err := r.use(w, "a").Backup()
-	requireKind(t, fault.NotFound, err, "trstctl transit wrapping-key")
+	requireKind(t, fault.Conflict, err, "trstctl transit wrapping-key")
 	r.wrappingKey()
 	_, err = r.rotate("a")
 	require.NoError(t, err)
@@ -110,7 +110,7 @@ func TestAKeyMovesToAnotherTenant(t *testing.T) {
 	require.NoError(t, err)
 
 	r.wrappingKey()
-	require.ErrorIs(t, r.restore(w, "b", moved), primitive.ErrDecrypt, "it was made for somebody else")
+	requireKind(t, fault.Invalid, r.restore(w, "b", moved), "another wrapping key than this tenant's")
 	require.NoError(t, r.in(umbra).restore(w, "b", moved))
 	got, err := r.in(umbra).use(w, "b").Decrypt(nil, With{}, token)
 	require.NoError(t, err)
@@ -149,9 +149,9 @@ func TestBackupsThatAreNone(t *testing.T) {
 	for _, at := range []int{0, 5, 40, len(good) - 1} {
 		bad := append([]byte(nil), good...)
 		bad[at] ^= 1
-		require.ErrorIs(t, r.restore(w, "b", bad), primitive.ErrDecrypt)
+		requireKind(t, fault.Invalid, r.restore(w, "b", bad), "does not open")
 	}
-	require.ErrorIs(t, r.restore(w, "b", good[:20]), primitive.ErrDecrypt)
+	requireKind(t, fault.Invalid, r.restore(w, "b", good[:20]), "does not open")
 	for _, plain := range []string{"", "x", "\xa0", "\xa1\x01\x02"} { // whoever has the public key can make it say anything
 		forged, err := primitive.SealTo(public, []byte(plain))
 		require.NoError(t, err)
@@ -163,7 +163,7 @@ func TestImportUnderTheWrappingKey(t *testing.T) {
 	r := newRig(t)
 	w, _ := r.worker()
 	_, err := w.Unwrap(r.view(), acme, primitive.AES256GCM, 0, nil)
-	requireKind(t, fault.NotFound, err, "wrapping-key")
+	requireKind(t, fault.Conflict, err, "wrapping-key")
 	pem := pemOf(r.wrappingKey().Public)
 	blob, err := primitive.WrapForImport(pem, 0, make([]byte, 32))
 	require.NoError(t, err)

@@ -63,8 +63,10 @@ func set[T any](to *T, from *T) {
 func decideSettings(k keyRow, to Settings, sudo bool) error {
 	period := time.Duration(to.RotateEvery) * time.Second
 	switch {
-	case to.MinDecrypt > k.Latest || to.MinEncrypt > k.Latest:
+	case to.MinDecrypt > k.Latest:
 		return fault.Bad("min_decryption_version", "the latest version is %d", k.Latest)
+	case to.MinEncrypt > k.Latest:
+		return fault.Bad("min_encryption_version", "the latest version is %d", k.Latest)
 	case to.MinDecrypt != k.Settings.MinDecrypt && to.MinDecrypt < k.Oldest:
 		return fault.Bad("min_decryption_version", "versions below %d were trimmed", k.Oldest)
 	case to.MinEncrypt > 0 && to.MinEncrypt < to.MinDecrypt:
@@ -72,7 +74,7 @@ func decideSettings(k keyRow, to Settings, sudo bool) error {
 	case to.RotateEvery != 0 && (period < leastPeriod || period > mostPeriod):
 		return fault.Bad("auto_rotate_period", "is 0 (never) or from %s to ten years", leastPeriod)
 	case to.RotateEvery != 0 && k.Imported && !to.Rotatable:
-		return fault.Bad("auto_rotate_period", "the key was imported: allow_rotation first lets it get versions that are made here")
+		return fault.Bad("auto_rotate_period", "the key was imported: rotation_allowed first lets it get versions that are made here")
 	case to.Exportable && !k.Settings.Exportable && !sudo:
 		return fault.New(fault.Denied, "a key that was made not exportable becomes so only with sudo: the right to export it would reach back to all that it has encrypted")
 	}
@@ -83,7 +85,7 @@ func decideSettings(k keyRow, to Settings, sudo bool) error {
 func decideNext(k keyRow, name string, imported bool) error {
 	switch {
 	case !imported && k.Imported && !k.Settings.Rotatable:
-		return fault.New(fault.Conflict, "key %q was imported: import its next version, or set allow_rotation", name)
+		return fault.New(fault.Conflict, "key %q was imported: import its next version, or set rotation_allowed", name)
 	case imported && !k.Imported:
 		return fault.New(fault.Conflict, "key %q was made here: it gets no version from elsewhere", name)
 	case k.Versions >= maxVersions:

@@ -2,6 +2,7 @@ package transit
 
 import (
 	"context"
+	"errors"
 
 	"github.com/trstctl/trstctl/engines/transit/primitive"
 	"github.com/trstctl/trstctl/fsm"
@@ -21,6 +22,9 @@ func (w *Worker) Open(r fsm.Reader, tenant fsm.UID, backup []byte) (*Restored, e
 		plain, err = k.OpenSealed(backup)
 		return err
 	})
+	if errors.Is(err, primitive.ErrDecrypt) {
+		err = fault.Bad("backup", "does not open: it was made for another wrapping key than this tenant's, or is damaged").Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}

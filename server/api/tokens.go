@@ -2,6 +2,7 @@ package api
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -124,10 +125,8 @@ func (n *newToken) appendJSON(b []byte) []byte {
 	b = appendTime(append(b, `,"created_at":`...), n.Created)
 	b = appendTime(append(b, `,"expires_at":`...), n.Expires)
 	b = appendTime(append(b, `,"max_expires_at":`...), n.MaxExpires)
-	if n.Renewable {
-		return append(b, `,"renewable":true,"revoked":false}`...)
-	}
-	return append(b, `,"renewable":false,"revoked":false}`...)
+	b = strconv.AppendBool(append(b, `,"renewable":`...), n.Renewable)
+	return append(strconv.AppendBool(append(b, `,"revoked":`...), n.Revoked), '}')
 }
 
 // describe fills in the tenant's name.

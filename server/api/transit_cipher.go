@@ -11,7 +11,7 @@ import (
 
 // encryptItem is a message to be encrypted.
 type encryptItem struct {
-	Plaintext encoded `json:"plaintext" doc:"base64; at most 16 MiB, of an RSA key what fits"`
+	Plaintext encoded `json:"plaintext" doc:"base64; about 6 MB, as much as the body takes; of an RSA key what fits"`
 	bound
 	Version uint64         `json:"key_version" doc:"0 or nothing: the latest"`
 	Hash    primitive.Hash `json:"hash" doc:"of OAEP, RSA keys only: sha2-256, which is the default, sha2-384, sha2-512 or sha1"`

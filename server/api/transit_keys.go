@@ -19,15 +19,17 @@ type period time.Duration
 // UnmarshalText reads "720h" or "0s"; nothing negative.
 func (p *period) UnmarshalText(b []byte) error {
 	d, err := time.ParseDuration(string(b))
-	if err == nil && d < 0 {
-		err = fault.New(fault.Invalid, "a period is not negative")
+	if err == nil && (d < 0 || d%time.Second != 0) {
+		err = fault.New(fault.Invalid, "a period is not negative, and of whole seconds")
 	}
 	*p = period(d)
 	return err
 }
 
 // Describe names what is wanted.
-func (period) Describe() string { return `a duration such as "720h", or "0s" for never,` }
+func (period) Describe() string {
+	return `a duration in whole seconds such as "720h", or "0s" for never,`
+}
 
 // keySettings are what a key has from the beginning, or gets later.
 type keySettings struct {

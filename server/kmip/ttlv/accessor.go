@@ -59,6 +59,14 @@ func (it *Item) BigInteger() (*big.Int, error) {
 	return fromTwosComplement(it.raw), nil
 }
 
+// BigIntegerBytes returns a copy of a number of type BigInteger as it stands: two's complement, big endian, a multiple of 8 bytes. It is the caller's to wipe.
+func (it *Item) BigIntegerBytes() ([]byte, error) {
+	if err := it.as(TypeBigInteger); err != nil {
+		return nil, err
+	}
+	return append([]byte(nil), it.raw...), nil
+}
+
 // Enumeration returns a value of type Enumeration.
 func (it *Item) Enumeration() (uint32, error) {
 	if err := it.as(TypeEnumeration); err != nil {

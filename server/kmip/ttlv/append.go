@@ -69,6 +69,8 @@ func (it *Item) bad() string {
 		return "the item has no type, or was wiped"
 	case it.typ == TypeTextString && !utf8.Valid(it.raw):
 		return "the text is not UTF-8"
+	case it.typ == TypeBigInteger && (len(it.raw) == 0 || len(it.raw)%8 != 0):
+		return "a big integer has a multiple of 8 bytes"
 	}
 	return ""
 }

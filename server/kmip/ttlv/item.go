@@ -41,6 +41,9 @@ func BigInteger(t Tag, v *big.Int) Item {
 	return Item{Tag: t, typ: TypeBigInteger, raw: twosComplement(v)}
 }
 
+// BigIntegerOf makes a signed number of its two's complement, big endian, which it keeps and does not copy. Writing one whose bytes are no multiple of 8, or none, fails.
+func BigIntegerOf(t Tag, b []byte) Item { return Item{Tag: t, typ: TypeBigInteger, raw: b} }
+
 // Enumeration makes one of the values that the specification, or a vendor, lists for t.
 func Enumeration(t Tag, v uint32) Item { return number(t, TypeEnumeration, uint64(v)) }
 
