@@ -19,9 +19,14 @@ var lastingCalls = map[method]bool{callConfirm: true, callStatus: true, callProv
 // tenure is what the certificate at the other end of a connection says of its time. It is judged at every call: the clock of who judges may have been
 // wrong when the connection began.
 type tenure struct {
-	leaf *x509.Certificate // nil: none that could expire
-	late bool              // it was out of its time when the connection began
+	leaf  *x509.Certificate // nil: none that could expire
+	late  bool              // it was out of its time when the connection began
+	began time.Duration     // uptime
 }
+
+// lateAgain is how long a connection whose certificate was late from the beginning is kept before another is tried: the peer may have renewed it in the very
+// moment of the handshake.
+const lateAgain = time.Second
 
 func tenureOf(c net.Conn) (t tenure) {
 	if held, ok := c.(*heldConn); ok {
@@ -32,14 +37,14 @@ func tenureOf(c net.Conn) (t tenure) {
 			t.leaf = certs[0]
 		}
 	}
-	t.late = t.expired()
+	t.late, t.began = t.expired(), uptime()
 	return t
 }
 
 func (t tenure) expired() bool { return t.leaf != nil && outOfTime(t.leaf.NotBefore, t.leaf.NotAfter) }
 
-// lapsed reports whether the certificate has gone out of its time since the connection began: by now there may be another.
-func (t tenure) lapsed() bool { return !t.late && t.expired() }
+// lapsed reports whether the peer may have another certificate by now: this one has gone out of its time since the connection began, or was a while ago.
+func (t tenure) lapsed() bool { return t.expired() && (!t.late || uptime()-t.began > lateAgain) }
 
 func outOfTime(from, to time.Time) bool {
 	now := chaos.Now()

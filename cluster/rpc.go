@@ -168,10 +168,11 @@ type client struct {
 	dial func(ctx context.Context) (net.Conn, error)
 	next atomic.Uint64
 
-	mu      sync.Mutex
-	link    *link
-	attempt *attempt
-	closed  bool
+	mu       sync.Mutex // guards the rest
+	link     *link
+	attempt  *attempt
+	renewals int // of this node's certificate
+	closed   bool
 }
 
 // attempt is one dial; err and when are set before done closes.
@@ -286,11 +287,12 @@ func (c *client) present() (*link, *attempt, error) {
 	}
 	at := &attempt{done: make(chan struct{})}
 	c.attempt = at
-	go c.redial(at)
+	go c.redial(at, c.renewals)
 	return nil, at, nil
 }
 
-func (c *client) redial(at *attempt) {
+// redial makes a link with the certificate that this node has after so many renewals: one that comes meanwhile makes it stale at once.
+func (c *client) redial(at *attempt, renewals int) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*dialTime)
 	defer cancel()
 	conn, err := c.dial(ctx)
@@ -305,6 +307,7 @@ func (c *client) redial(at *attempt) {
 		time.AfterFunc(answerTime, func() { old.fail(net.ErrClosed) })
 	}
 	c.link = &link{conn: conn, tenure: tenureOf(conn), w: bufio.NewWriterSize(conn, 64<<10), pending: map[uint64]chan answer{}}
+	c.link.stale.Store(renewals != c.renewals)
 	if c.closed {
 		c.link.fail(net.ErrClosed)
 	}
@@ -314,6 +317,7 @@ func (c *client) redial(at *attempt) {
 func (c *client) renewed() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.renewals++
 	if c.link != nil {
 		c.link.stale.Store(true)
 	}

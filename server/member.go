@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -151,6 +152,7 @@ func (m *member) listenAPI(cfg Config, meters *meters) error {
 // run runs the member until ctx ends: it then leaves the load balancers' rounds, hands leadership over, finishes what it
 // has begun, and stops.
 func (m *member) run(ctx context.Context) error {
+	defer lastResort(m.stopping, m.cluster.Store(), m.log, os.Exit)()
 	var wg sync.WaitGroup
 	defer m.keys.Close()
 	defer wg.Wait()

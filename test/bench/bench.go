@@ -45,7 +45,7 @@ const (
 )
 
 var (
-	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"unseal", true, unseal}}
+	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"transit", true, transit}, {"unseal", true, unseal}}
 	large  = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"snapshot", false, snapshot}, {"restart", true, restart}, {"rotate", true, rotate}}
 	brief  = []part{{"disk", false, disk}, {"writes", false, someWrites}}
 	sealed = []part{{"unseal", true, unseal}}

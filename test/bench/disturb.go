@@ -21,13 +21,13 @@ type disturbance struct {
 	load    *load
 }
 
-// disturb lets writers write, acts, and lets them go on until each has been served again.
-func (b *bench) disturb(ctx context.Context, c *cluster, name string, act func() error) (d disturbance, err error) {
+// disturb lets clients do op, acts, and lets them go on until each has been served again.
+func (b *bench) disturb(ctx context.Context, c *cluster, name string, op operation, act func() error) (d disturbance, err error) {
 	addresses, err := c.addresses(ctx, all)
 	if err != nil {
 		return d, err
 	}
-	l, err := newLoad(c, name, writers, addresses, put)
+	l, err := newLoad(c, name, writers, addresses, op)
 	if err != nil {
 		return d, err
 	}
@@ -95,23 +95,31 @@ func failover(ctx context.Context, b *bench, c *cluster) error {
 		say("failover is left out: %d nodes do not survive the death of one", len(c.nodes))
 		return nil
 	}
-	var rounds []disturbance
-	for i := range b.opt.rounds {
-		at, err := c.leader(ctx)
-		if err != nil {
-			return err
-		}
-		d, err := b.disturb(ctx, c, fmt.Sprintf("failover/%d", i), func() error { return c.kill(at) })
-		if err := errors.Join(err, c.revive(ctx, at)); err != nil {
-			return fmt.Errorf("round %d: %w", i+1, err)
-		}
-		rounds = append(rounds, d)
-		say("kill -9 of %s: next write after %.0f ms, longest gap %.0f ms", c.nodes[at].ID, ms(d.next), ms(d.gap))
+	rounds, err := b.kills(ctx, c, "failover", put)
+	if err != nil {
+		return err
 	}
 	b.addRounds(c, "kill -9 of the leader: to the next write", rounds, func(d disturbance) time.Duration { return d.next }, within(time.Second, 2*time.Second, "p50 < 1 s, max < 2 s"))
 	b.addRounds(c, "kill -9 of the leader: longest gap", rounds, func(d disturbance) time.Duration { return d.gap }, nil)
 	b.addRounds(c, "kill -9 of the leader: slowest write", rounds, func(d disturbance) time.Duration { return d.slowest }, nil)
 	return b.readBack(ctx, c, rounds)
+}
+
+// kills has the leader killed in every round, under clients that do op.
+func (b *bench) kills(ctx context.Context, c *cluster, name string, op operation) (rounds []disturbance, err error) {
+	for i := range b.opt.rounds {
+		at, err := c.leader(ctx)
+		if err != nil {
+			return nil, err
+		}
+		d, err := b.disturb(ctx, c, fmt.Sprintf("%s/%d", name, i), op, func() error { return c.kill(at) })
+		if err := errors.Join(err, c.revive(ctx, at)); err != nil {
+			return nil, fmt.Errorf("round %d: %w", i+1, err)
+		}
+		rounds = append(rounds, d)
+		say("kill -9 of %s: next answer after %.0f ms, longest gap %.0f ms", c.nodes[at].ID, ms(d.next), ms(d.gap))
+	}
+	return rounds, nil
 }
 
 // transfer asks for another leader, again and again.
@@ -144,7 +152,7 @@ func (b *bench) handOver(ctx context.Context, c *cluster, round int) (d disturba
 		return d, err
 	}
 	to := ""
-	d, err = b.disturb(ctx, c, fmt.Sprintf("transfer/%d", round), func() (err error) {
+	d, err = b.disturb(ctx, c, fmt.Sprintf("transfer/%d", round), put, func() (err error) {
 		to, err = one.Transfer(ctx, "")
 		return err
 	})

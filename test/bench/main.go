@@ -11,6 +11,8 @@
 //     acknowledgement of a write that began after it; "longest gap" is between two acknowledgements next to each other, whoever's they are.
 //     Afterwards every acknowledged write is read back.
 //   - transfer: the same gap when an operator hands leadership over.
+//   - transit: uses of keys, of 1 KiB, by 16 clients, single and in batches of 100 by 4, beside a call of the same primitive in one thread of the bench and beside
+//     an authenticated request that does nothing; and the longest gap in decryption through kills of the leader.
 //   - memory and restart: with 100,000 secrets; from the start of the first node's process, as the kernel has it, until every
 //     node's /readyz is 200 and a write is acknowledged.
 //   - unseal: a follower is stopped in order, for each kind of seal; from the start of its new process to unsealed and to /readyz 200. With shares
