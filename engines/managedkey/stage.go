@@ -54,6 +54,9 @@ func (s *Stage) Entry(e *fsm.Entry) {
 	}
 }
 
+// Whole carries out several operations as one: when it fails, nothing of them was done.
+func (s *Stage) Whole(operations func() error) error { return s.do(operations) }
+
 // do carries out an operation, and undoes all of it when it fails. What it has read keeps its guards: the failure rests on it.
 func (s *Stage) do(operation func() error) error {
 	before := s.over
