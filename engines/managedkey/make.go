@@ -29,7 +29,7 @@ type Value struct {
 	Value     any
 }
 
-// Past is what an import brings beside what a client may set otherwise (KMIP 1.4 section 4.45).
+// Past is what an import brings beside what a client may set otherwise (KMIP 1.4 chapter 4).
 type Past struct {
 	ID               string // empty: one is drawn
 	Initial          fsm.Time

@@ -52,9 +52,6 @@ func encode(tag ttlv.Tag, v any) ttlv.Item {
 	case int64:
 		return ttlv.LongInteger(tag, v)
 	case uint32:
-		if tag == ttlv.TagLeaseTime {
-			return ttlv.Interval(tag, v)
-		}
 		return ttlv.Integer(tag, int32(v))
 	case managedkey.UsageMask:
 		return ttlv.Integer(tag, int32(v))

@@ -1,7 +1,6 @@
 package kmip
 
 import (
-	"context"
 	"testing"
 
 	"github.com/trstctl/trstctl/server/kmip/ttlv"
@@ -24,7 +23,7 @@ func FuzzHandle(f *testing.F) {
 		if err != nil {
 			return
 		}
-		raw, err := Handle(t.Context(), m, func(context.Context, *Request) (Stage, error) { return &stage{}, nil }, now)
+		raw, err := Handle(t.Context(), m, (&stage{}).run, now)
 		if err != nil {
 			t.Fatalf("no answer: %v", err)
 		}

@@ -65,7 +65,13 @@ func (s *stage) Do(_ context.Context, _ ttlv.Version, _ uint32, payload *ttlv.It
 	return &out, nil
 }
 
-func (s *stage) Commit(context.Context) error { return s.commit }
+// run is a Runner that commits what was done, or not.
+func (s *stage) run(_ context.Context, _ *Request, do func(Stage) error) error {
+	if err := do(s); err != nil {
+		return err
+	}
+	return s.commit
+}
 
 // handle returns an answer: its version, and of each item the status, and the reason or what its payload says.
 func handle(t *testing.T, m *ttlv.Item, s *stage) (version string, items []string) {
@@ -74,7 +80,7 @@ func handle(t *testing.T, m *ttlv.Item, s *stage) (version string, items []strin
 	require.NoError(t, err)
 	m, err = ttlv.Parse(b, ttlv.Limits{})
 	require.NoError(t, err)
-	raw, err := Handle(t.Context(), m, func(context.Context, *Request) (Stage, error) { return s, nil }, now)
+	raw, err := Handle(t.Context(), m, s.run, now)
 	require.NoError(t, err)
 	out, err := ttlv.Parse(raw, ttlv.Limits{})
 	require.NoError(t, err)

@@ -17,7 +17,8 @@ var versions = []ttlv.Version{ttlv.V21, ttlv.V14, ttlv.V13, ttlv.V12, ttlv.V11, 
 type Request struct {
 	Version      ttlv.Version
 	MaxResponse  int    // bytes; 0: as many as we like
-	Correlation  string // the client's word for this request, which goes back to it (since 1.4)
+	Correlation  string // the client's word for this request, for the log (since 1.4)
+	Correlated   string // ours for it, which a client that has given one is told; empty: none
 	Asynchronous bool   // it cannot do without an answer that comes later
 	Continuation uint32 // BatchErrorContinuationOption…
 	Credentials  []Credential

@@ -17,14 +17,14 @@ type Result struct {
 func answer(r *Request, results []Result, now time.Time) ttlv.Item {
 	m := ttlv.Structure(ttlv.TagResponseMessage, responseHeader(r, len(results), now))
 	for i, res := range results {
-		m.Add(batchItem(&r.Items[i], res))
+		m.Add(batchItem(r.Version, &r.Items[i], res))
 	}
 	return m
 }
 
 // refusal makes the response to a message that is no good as a whole: one item, which names no operation (KMIP 1.4 section 11.1).
 func refusal(r *Request, why *Refusal, now time.Time) ttlv.Item {
-	return ttlv.Structure(ttlv.TagResponseMessage, responseHeader(r, 1, now), batchItem(&Item{}, Result{Refused: why}))
+	return ttlv.Structure(ttlv.TagResponseMessage, responseHeader(r, 1, now), batchItem(r.Version, &Item{}, Result{Refused: why}))
 }
 
 func responseHeader(r *Request, count int, now time.Time) ttlv.Item {
@@ -33,14 +33,14 @@ func responseHeader(r *Request, count int, now time.Time) ttlv.Item {
 			ttlv.Integer(ttlv.TagProtocolVersionMajor, int32(r.Version.Major())),
 			ttlv.Integer(ttlv.TagProtocolVersionMinor, int32(r.Version.Minor()))),
 		ttlv.DateTime(ttlv.TagTimeStamp, now.Unix()))
-	if r.Correlation != "" && r.Version >= ttlv.V14 {
-		h.Add(ttlv.TextString(ttlv.TagClientCorrelationValue, r.Correlation))
+	if r.Correlated != "" && r.Version >= ttlv.V14 {
+		h.Add(ttlv.TextString(ttlv.TagServerCorrelationValue, r.Correlated))
 	}
 	h.Add(ttlv.Integer(ttlv.TagBatchCount, int32(count)))
 	return h
 }
 
-func batchItem(it *Item, res Result) ttlv.Item {
+func batchItem(v ttlv.Version, it *Item, res Result) ttlv.Item {
 	b := ttlv.Structure(ttlv.TagBatchItem)
 	if it.Operation != 0 {
 		b.Add(ttlv.Enumeration(ttlv.TagOperation, it.Operation))
@@ -50,7 +50,7 @@ func batchItem(it *Item, res Result) ttlv.Item {
 	}
 	switch {
 	case res.Refused != nil:
-		b.Add(ttlv.Enumeration(ttlv.TagResultStatus, ttlv.ResultStatusOperationFailed), ttlv.Enumeration(ttlv.TagResultReason, res.Refused.Reason),
+		b.Add(ttlv.Enumeration(ttlv.TagResultStatus, ttlv.ResultStatusOperationFailed), ttlv.Enumeration(ttlv.TagResultReason, reasonIn(v, res.Refused.Reason)),
 			ttlv.TextString(ttlv.TagResultMessage, res.Refused.Message))
 	case res.Undone:
 		b.Add(ttlv.Enumeration(ttlv.TagResultStatus, ttlv.ResultStatusOperationUndone))

@@ -64,7 +64,7 @@ func (h Hash) String() string {
 	return f.name
 }
 
-// Sum is the operation Hash (KMIP 1.4, section 4.34), for any hash that is done here.
+// Sum is the operation Hash (KMIP 1.4, section 4.37), for any hash that is done here.
 func Sum(h Hash, data []byte) ([]byte, error) {
 	f, err := h.find()
 	if err != nil {

@@ -30,7 +30,7 @@ const (
 	MaxRandom     = 128 << 10 // of RNG Retrieve
 )
 
-// Random returns n bytes, 1 to MaxRandom, of the operating system's generator, for RNG Retrieve (KMIP 1.4, section 4.36). They are the caller's to wipe.
+// Random returns n bytes, 1 to MaxRandom, of the operating system's generator, for RNG Retrieve (KMIP 1.4, section 4.35). They are the caller's to wipe.
 func Random(n int) ([]byte, error) {
 	if n < 1 || n > MaxRandom {
 		return nil, fault.Bad("data_length", "1 to %d random bytes can be had at once", MaxRandom)

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/trstctl/trstctl/server/kmip/ttlv"
 )
@@ -11,7 +12,7 @@ type correction struct {
 	name string // of the case
 	step int    // counted from 1
 	tag  ttlv.Tag
-	from string // as published
+	from string // as published; empty: whatever is there
 	to   string
 	in   func(*Step) *Node
 	why  string
@@ -31,7 +32,19 @@ var corrections = []correction{
 	{"v1.2/TC_312_12_Register_Create_Get_attributes_Destroy", 5, ttlv.TagUniqueIdentifier,
 		"8590e6e9-61c1-4b81-98d3-053a3c6a521b", "$UNIQUE_IDENTIFIER_0", response,
 		"an identifier of the server that the case was recorded on; the request names $UNIQUE_IDENTIFIER_0"},
+	{"v1.2/TC_SJ_2_12_Register_and_Split_Join", 6, ttlv.TagUniqueIdentifier, "$UNIQUE_IDENTIFIER_1", "$UNIQUE_IDENTIFIER_4", response,
+		"the request names $UNIQUE_IDENTIFIER_4, and the part that is answered is the fourth"},
+	{"v1.2/TC_SJ_4_12_Register_and_Split_Join_with_XOR", 6, ttlv.TagUniqueIdentifier, "$UNIQUE_IDENTIFIER_1", "$UNIQUE_IDENTIFIER_4", response,
+		"as in TC_SJ_2_12"},
+	{"v1.4/OMOS-O-1-14", 2, ttlv.TagProtocolVersionMinor, "3", "4", response, "the request is of version 1.4, and so are the other responses"},
+	{"v1.4/CS-AC-M-OAEP-1-14", 2, ttlv.TagData, "", "$DATA_0", response, drawn},
+	{"v1.4/CS-AC-M-OAEP-3-14", 2, ttlv.TagData, "", "$DATA_0", response, drawn},
+	{"v1.4/CS-AC-M-OAEP-5-14", 2, ttlv.TagData, "", "$DATA_0", response, drawn},
+	{"v1.4/CS-AC-M-OAEP-7-14", 2, ttlv.TagData, "", "$DATA_0", response, drawn},
+	{"v1.4/CS-AC-M-OAEP-9-14", 2, ttlv.TagData, "", "$DATA_0", response, drawn},
 }
+
+const drawn = "RSAES-OAEP draws a seed (RFC 8017 section 7.1.1), so that no two ciphertexts of one message are alike"
 
 // correct applies the corrections of c. A published value that is not there is an error: the file has changed.
 func (c *Case) correct() error {
@@ -49,7 +62,7 @@ func (c *Case) correct() error {
 // apply replaces the value in a message.
 func (fix correction) apply(message *Node) bool {
 	for n := range message.all(fix.tag) {
-		if n.Text == fix.from {
+		if fix.from == "" || n.Text == fix.from {
 			n.Text = fix.to
 			n.value = fix.decode(n)
 			return true
@@ -58,8 +71,11 @@ func (fix correction) apply(message *Node) bool {
 	return false
 }
 
-// decode returns the new value, which is a byte string or a placeholder.
+// decode returns the new value, which is a number, a byte string or a placeholder.
 func (fix correction) decode(n *Node) ttlv.Item {
+	if i, err := strconv.ParseInt(fix.to, 10, 32); err == nil && n.Type == ttlv.TypeInteger {
+		return ttlv.Integer(n.Tag, int32(i))
+	}
 	b, err := hexBytes(fix.to)
 	if err != nil {
 		return n.value

@@ -65,6 +65,8 @@ var leniencies = []leniency{
 		"Profiles: a server may offer more than is published; KMIP 1.4 section 4.25 gives the lists no order"},
 	{[]ttlv.Tag{ttlv.TagOperation}, mayLack, sentToClients,
 		"KMIP 1.4 section 5: Notify and Put go from the server to its client, and are optional"},
+	{[]ttlv.Tag{ttlv.TagOperation}, mayLack, certifies,
+		"KMIP Profiles 1.4 section 5: Certify and Re-certify are in none of the profiles' baselines; they come with a certification authority"},
 	{[]ttlv.Tag{ttlv.TagVendorIdentification, ttlv.TagServerInformation}, anyValue, answers("Query"),
 		"Profiles: a server says who it is"},
 	{[]ttlv.Tag{ttlv.TagExtensionInformation, ttlv.TagProfileInformation}, anyValue | mayLack | mayAdd, answers("Query"),
@@ -73,8 +75,8 @@ var leniencies = []leniency{
 		"Profiles: a server lists the name spaces that it supports"},
 	{[]ttlv.Tag{ttlv.TagRNGParameters, ttlv.TagCapabilityInformation, ttlv.TagValidationInformation}, anyValue, answers("Query"),
 		"KMIP 1.4 section 4.25: they describe the server; that there is one is compared"},
-	{[]ttlv.Tag{ttlv.TagProtocolVersion}, mayAdd, undiscovered,
-		"Profiles: a server may offer more versions where the request lists none"},
+	{[]ttlv.Tag{ttlv.TagProtocolVersion}, mayAdd | anyOrder, undiscovered,
+		"Profiles: a server may offer more versions where the request lists none, among those that are published"},
 }
 
 // may reports whether the table allows f for tag.
@@ -143,6 +145,12 @@ func ofRandomSource(w where) bool { return w.attribute == ttlv.TagRandomNumberGe
 func sentToClients(w where) bool {
 	op, ok := ttlv.ParseEnum(ttlv.TagOperation, w.expected.Text)
 	return answers("Query")(w) && ok && serverSends[op]
+}
+
+// certifies is for the operations of a certification authority.
+func certifies(w where) bool {
+	op, ok := ttlv.ParseEnum(ttlv.TagOperation, w.expected.Text)
+	return answers("Query")(w) && ok && (op == ttlv.OperationCertify || op == ttlv.OperationReCertify)
 }
 
 // undiscovered is for a request that lists no versions.

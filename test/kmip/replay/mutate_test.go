@@ -149,8 +149,11 @@ func droppable(s *Step, n *Node) bool {
 	case ttlv.TagResultMessage, ttlv.TagExtensionInformation, ttlv.TagProfileInformation:
 		return true
 	}
-	return s.operation() == "Query" && n.Tag == ttlv.TagOperation && (n.Text == "Put" || n.Text == "Notify")
+	return s.operation() == "Query" && n.Tag == ttlv.TagOperation && slices.Contains(optional, n.Text)
 }
+
+// optional are the operations that a server may not have.
+var optional = []string{"Put", "Notify", "Certify", "ReCertify"}
 
 // open reports whether another value is right too.
 func (m *mutator) open(n *Node) bool {
@@ -161,7 +164,7 @@ func (m *mutator) open(n *Node) bool {
 		return true
 	case n.Type == ttlv.TypeDateTime:
 		return !relative && !n.fixed
-	case n.Tag == ttlv.TagOperation && (n.Text == "Put" || n.Text == "Notify"):
+	case m.step.operation() == "Query" && n.Tag == ttlv.TagOperation && slices.Contains(optional, n.Text):
 		return true
 	}
 	return (n.placeholder() || n.drawn) && (!bound || starts(n, &m.step.Request)) && !m.sizedHere(n)

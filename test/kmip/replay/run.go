@@ -19,9 +19,10 @@ type Dial func(ctx context.Context, client string) (exchange Exchange, hangUp fu
 // Options are what a run needs beside the cases. A field that is 0 means the default.
 type Options struct {
 	NotApplicable NotApplicable
-	Step          time.Duration // for one exchange; 10 s
-	Repeat        time.Duration // for a step that is repeated until its answer comes; 150 s, since one case waits for two minutes
-	Pause         time.Duration // between two of these; 100 ms
+	Step          time.Duration    // for one exchange; 10 s
+	Repeat        time.Duration    // for a step that is repeated until its answer comes; 150 s, since one case waits for two minutes
+	Pause         time.Duration    // between two of these; 100 ms
+	Now           func() time.Time // the clock that is right; time.Now
 }
 
 // RunAll runs every group, each on the store that dial leads to.
@@ -36,7 +37,8 @@ func RunAll(ctx context.Context, groups []Group, dial Dial, o Options) Report {
 // Run runs the cases of one group in order, and returns a result for each. Placeholders keep their values from case to case. A
 // case goes on after a difference, to report all of them, and ends where no answer comes or a placeholder was not bound.
 func Run(ctx context.Context, g Group, dial Dial, o Options) Report {
-	r := runner{dial: dial, options: o.filled(), bound: newBindings(time.Now())}
+	o = o.filled()
+	r := runner{dial: dial, options: o, bound: newBindings(o.Now())}
 	var results Report
 	for _, c := range g.Cases {
 		results = append(results, r.run(ctx, c))
@@ -52,6 +54,9 @@ func (o Options) filled() Options {
 		if *d.of == 0 {
 			*d.of = d.otherwise
 		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	return o
 }
@@ -105,12 +110,12 @@ func (r *runner) steps(ctx context.Context, c Case) (all []Difference, err error
 
 // step runs one step, again and again where the file says so.
 func (r *runner) step(ctx context.Context, s *Step, exchange Exchange) ([]Difference, error) {
-	deadline := time.Now().Add(r.options.Repeat)
+	deadline := r.options.Now().Add(r.options.Repeat)
 	for {
 		bound := r.bound.clone()
-		bound.now = time.Now()
+		bound.now = r.options.Now()
 		diffs, err := r.once(ctx, s, exchange, bound)
-		if err != nil || !s.Repeat || len(diffs) == 0 || time.Now().After(deadline) {
+		if err != nil || !s.Repeat || len(diffs) == 0 || r.options.Now().After(deadline) {
 			r.bound = bound
 			return diffs, err
 		}
