@@ -83,13 +83,21 @@ func arm(n *lab.Node, point string, hit int) error {
 	return c.Arm(point, control.Action{Do: control.Kill, Hit: hit})
 }
 
-// disarm has a node that is alive be so for good, and starts one that is not.
+// disarm has a node that is alive be so for good, and starts one that is not. One that does not listen yet may still come to the point that it was started with.
 func disarm(n *lab.Node) error {
-	if c, err := n.Control(); err == nil {
-		_ = c.Disarm("") // it may be dying
+	for end := time.Now().Add(healTime); ; {
+		c, err := n.Control()
+		if err == nil {
+			_ = c.Disarm("") // it may be dying
+		}
+		ended := n.Ended(200*time.Millisecond) == nil
+		if err == nil || ended {
+			return n.Start()
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s neither listens nor ends: %w", n.ID, err)
+		}
 	}
-	_ = n.Ended(200 * time.Millisecond) // or it lives on
-	return n.Start()
 }
 
 // whileStarting kills a node, and again when it is on its way up.
