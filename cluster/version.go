@@ -6,9 +6,10 @@ package cluster
 //	1  the beginning
 //	2  places of sealed values in the index of keys; rotation of keys, the gossip key's too; several seals; comparison of tables
 //	3  transit
+//	4  KMIP: its managed objects, and who its clients are
 //
 // What comes with a version says so by fsm.Newer. Before Version is raised, a data directory of the old one goes into
 // test/upgrade/testdata.
 const Version = latest - behind
 
-const latest = 3
+const latest = 4

@@ -36,6 +36,7 @@ type Config struct {
 	Raft    RaftConfig    `koanf:"raft"`
 	Secrets SecretsConfig `koanf:"secrets"`
 	Transit TransitConfig `koanf:"transit"`
+	KMIP    KMIPConfig    `koanf:"kmip"`
 	Metrics MetricsConfig `koanf:"metrics"`
 	Limits  LimitsConfig  `koanf:"limits"`
 	Disk    DiskConfig    `koanf:"disk"`
@@ -87,6 +88,16 @@ type SecretsConfig struct {
 // TransitConfig switches transit's routes on.
 type TransitConfig struct {
 	EnableAPI bool `koanf:"enable_api"`
+}
+
+// KMIPConfig opens a port for KMIP, and switches the routes on that administer its clients.
+type KMIPConfig struct {
+	EnableAPI     bool     `koanf:"enable_api"`
+	Listen        string   `koanf:"listen"`         // host:port, usually port 5696; empty, the default: KMIP is not served
+	HTTPS         string   `koanf:"https"`          // host:port for POST /kmip with TTLV, XML or JSON; empty, the default: not served
+	Names         []string `koanf:"names"`          // DNS names and IP addresses in the server's certificate; api.advertise's host when there are none
+	LegacyCiphers bool     `koanf:"legacy_ciphers"` // TLS_RSA and CBC suites too, for appliances that know no others
+	Requests      int      `koanf:"requests"`       // carried out at the same time, default 512; twice as many may wait a second; a tenant has three quarters
 }
 
 // MetricsConfig gives /metrics a listener of its own, without a token; empty: only on the API, with one.
@@ -179,7 +190,7 @@ func environment(known []string) koanf.Provider {
 		}
 		for _, key := range known {
 			if name == "TRSTCTL_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_")) {
-				if key == "cluster.peers" || key == "egress.allow" {
+				if key == "cluster.peers" || key == "egress.allow" || key == "kmip.names" {
 					return key, strings.Split(value, ",")
 				}
 				return key, value
@@ -191,6 +202,9 @@ func environment(known []string) koanf.Provider {
 
 func (c *Config) complete() {
 	c.Backup.complete()
+	if c.KMIP.Requests == 0 {
+		c.KMIP.Requests = 512
+	}
 	for _, a := range [][2]*string{{&c.API.Advertise, &c.API.Listen}, {&c.Cluster.Advertise, &c.Cluster.Listen}, {&c.Gossip.Advertise, &c.Gossip.Listen}} {
 		if *a[0] == "" {
 			*a[0] = *a[1]
@@ -224,6 +238,18 @@ func (c *Config) Validate() error {
 	}
 	if c.Metrics.Listen != "" && validAddress(c.Metrics.Listen, false) != nil {
 		bad("metrics.listen", "%q is not host:port", c.Metrics.Listen)
+	}
+	if c.KMIP.Listen != "" && validAddress(c.KMIP.Listen, false) != nil {
+		bad("kmip.listen", "%q is not host:port", c.KMIP.Listen)
+	}
+	if c.KMIP.HTTPS != "" && validAddress(c.KMIP.HTTPS, false) != nil {
+		bad("kmip.https", "%q is not host:port", c.KMIP.HTTPS)
+	}
+	if c.KMIP.Requests < 0 {
+		bad("kmip.requests", "is not negative")
+	}
+	if err := c.serverNames().Check(); err != nil {
+		bad("kmip.names", "%v", err)
 	}
 	if c.Raft.LogStore != "bolt" && c.Raft.LogStore != "wal" {
 		bad("raft.log_store", "%q is neither bolt nor wal", c.Raft.LogStore)

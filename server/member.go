@@ -18,6 +18,8 @@ import (
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/kmipclient"
+	"github.com/trstctl/trstctl/engines/managedkey"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
@@ -32,7 +34,8 @@ import (
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
-	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register, transit.Register).
+	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register, transit.Register,
+		kmipclient.Register, managedkey.Register).
 		UpTo(cluster.Version)
 }
 
@@ -44,6 +47,7 @@ type member struct {
 	reads   *journals
 	audit   *audit.Engine
 	transit *keyUse
+	kmip    *keyService
 	tenants *tenant.Engine
 	tokens  *auth.Engine
 	rotator *keyring.Rotator
@@ -100,7 +104,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
-	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places)
+	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
 	parts := adapter{m, cfg}
@@ -120,7 +124,14 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if m.backups, err = m.schedule(cfg, meters); err != nil {
 		return err
 	}
-	return m.listenAPI(cfg, meters)
+	doors, err := newDoors()
+	if err != nil {
+		return err
+	}
+	if m.kmip, err = newKeyService(m, cfg, ledger, doors); err != nil {
+		return err
+	}
+	return m.listenAPI(cfg, meters, doors)
 }
 
 func (n *Node) gossipListen() string {
@@ -130,14 +141,10 @@ func (n *Node) gossipListen() string {
 	return n.cfg.Gossip.Listen
 }
 
-func (m *member) listenAPI(cfg Config, meters *meters) error {
+func (m *member) listenAPI(cfg Config, meters *meters, doors *doors) error {
 	l, err := net.Listen("tcp", cfg.API.Listen)
 	if err != nil {
 		return fmt.Errorf("open the API port (api.listen): %w", err)
-	}
-	doors, err := newDoors()
-	if err != nil {
-		return errors.Join(err, l.Close())
 	}
 	m.listen = tls.NewListener(doors.guard(l), &tls.Config{MinVersion: tls.VersionTLS12, Time: chaos.Now, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
 	m.server = &http.Server{Handler: m.api.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -169,6 +176,12 @@ func (m *member) run(ctx context.Context) error {
 	wg.Go(func() { m.gauges.watchPeers(m.stopping, m.listMembers) })
 	start(m.gate.run)
 	start(m.transit.run)
+	for _, serve := range m.kmip.ports {
+		start(func(context.Context) error { return serve() })
+	}
+	if len(m.kmip.ports) > 0 {
+		start(m.kmip.keepCertificate)
+	}
 	start(func(ctx context.Context) error {
 		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run, m.transit.engine.Rotator(m.log).Run)
 	})
@@ -213,6 +226,7 @@ func (m *member) drain() {
 	m.log.Info("stopping")
 	m.draining.Store(true)
 	m.cluster.HandOver()
+	m.kmip.leave()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	if err := m.server.Shutdown(ctx); err != nil {
@@ -238,6 +252,10 @@ func (m *member) answer(ctx context.Context, peer, name string, body []byte) ([]
 		return nil, m.gate.close()
 	case askReserve:
 		return nil, m.transit.answerReserve(ctx, peer, body)
+	case askKMIP:
+		return m.kmip.office.AnswerPassed(ctx, body)
+	case askServerCA:
+		return nil, m.kmip.answerCA(ctx, peer)
 	case askHead, askPage:
 		return m.reads.answer(ctx, name, body)
 	}

@@ -31,7 +31,7 @@ func ServerCertificate(r fsm.Reader, keys Opener, want ServerNames, now fsm.Time
 	if err != nil {
 		return tls.Certificate{}, err
 	}
-	if err := want.check(); err != nil {
+	if err := want.Check(); err != nil {
 		return tls.Certificate{}, err
 	}
 	i, err := openIssuer(r, keys, fsm.RootTenant, ServerCA, now)
@@ -49,7 +49,8 @@ func ServerCertificate(r fsm.Reader, keys Opener, want ServerNames, now fsm.Time
 	return tls.Certificate{Certificate: [][]byte{c.Raw, i.certificate.Raw}, PrivateKey: key, Leaf: c}, nil
 }
 
-func (w ServerNames) check() error {
+// Check refuses names that no certificate can have.
+func (w ServerNames) Check() error {
 	if len(w.Names)+len(w.Addresses) == 0 {
 		return fault.Bad("names", "a server's certificate has a name or an address")
 	}
@@ -95,4 +96,14 @@ func Roots(r fsm.Reader) ([]byte, error) {
 		out = append(out, certificatePEM(ca.Certificate)...)
 	}
 	return out, nil
+}
+
+// ServerIssuer is the generation of the cluster's server CA that issues now; 0: there is none.
+func ServerIssuer(r fsm.Reader, now fsm.Time) (uint64, error) {
+	all, err := CAs(r, fsm.RootTenant)
+	if err != nil {
+		return 0, err
+	}
+	ca, _ := issuing(all, ServerCA, now)
+	return ca.Generation, nil
 }

@@ -59,7 +59,8 @@ func (o *Office) Answer(ctx context.Context, p Peer, m *ttlv.Item) ([]byte, erro
 }
 
 // AnswerPassed answers a message that another member passed on because this node leads. The member vouches for the certificate and the address, and for nothing else.
-func (o *Office) AnswerPassed(ctx context.Context, body []byte) ([]byte, error) {
+func (o *Office) AnswerPassed(ctx context.Context, body []byte) (out []byte, err error) {
+	defer rescue(&out, &err)
 	p, m, err := unpack(body)
 	if err != nil {
 		return nil, err

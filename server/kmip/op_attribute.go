@@ -155,11 +155,36 @@ func addAttribute(c *call) (*ttlv.Item, error) {
 	if index != 0 || c.indexed() {
 		return nil, refuse(ttlv.ResultReasonInvalidMessage, "the index of a new attribute is the server's to give")
 	}
+	if stands, err := c.stands(id, a, v); err != nil {
+		return nil, err
+	} else if stands {
+		return c.changed(id, managedkey.Instance{Attribute: a, Value: v}), nil
+	}
 	i, err := c.stage.AddAttribute(id, a, v)
 	if err != nil {
 		return nil, err
 	}
 	return c.changed(id, i), nil
+}
+
+// defaultPolicy is that of objects which name none (KMIP 1.4 section 3.18).
+const defaultPolicy = "default"
+
+// stands reports whether what a client adds is so already: the operation policy of an object is set when it is made, and VAST's storage adds the default one behind
+// that all the same. It would go no further if that were refused. Nothing is changed; another policy is refused as it should be.
+func (c *call) stands(id string, a managedkey.Attribute, v any) (bool, error) {
+	if a != managedkey.AttrPolicy {
+		return false, nil
+	}
+	o, err := c.stage.Object(id)
+	if err != nil {
+		return false, err
+	}
+	policy := o.Attributes.Policy
+	if policy == "" {
+		policy = defaultPolicy
+	}
+	return v == any(policy) && o.Dates.Destroy == 0 && !o.Archived(), nil
 }
 
 // indexed reports whether the request names an index, 0 too.

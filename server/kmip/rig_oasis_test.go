@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,19 +79,37 @@ func (d *desk) tenant() fsm.UID {
 	return uid
 }
 
-// answer carries a message out for a client of a tenant.
+// answer carries a message out for a client of a tenant. No answer has anything in it that its version does not know.
 func (d *desk) answer(ctx context.Context, tenant fsm.UID, c Caller, raw []byte) ([]byte, error) {
 	m, err := ttlv.Parse(raw, ttlv.Limits{})
 	if err != nil {
 		return nil, err
 	}
-	return Handle(ctx, m, func(ctx context.Context, r *Request, do func(Stage) error) error {
-		if r.Correlation != "" {
+	var version ttlv.Version
+	out, err := Handle(ctx, m, func(ctx context.Context, r *Request, do func(Stage) error) error {
+		if version = r.Version; r.Correlation != "" {
 			r.Correlated = "ours"
 		}
 		_, err := d.engine.Commit(ctx, fsm.Request{ID: fsm.UID{1}, Tenant: tenant}, func(s *managedkey.Stage) error { return do(newSession(s, c)) })
 		return err
 	}, d.now())
+	if err == nil && version != 0 {
+		var answer *ttlv.Item
+		answer, err = ttlv.Parse(slices.Clone(out), ttlv.Limits{})
+		require.NoError(d.t, err)
+		d.known(version, answer)
+	}
+	return out, err
+}
+
+// known asserts that a version has all tags of an answer.
+func (d *desk) known(v ttlv.Version, it *ttlv.Item) {
+	if span, known := it.Tag.Span(); known && !span.Has(v) {
+		d.t.Errorf("an answer of version %s has a %s", v, it.Tag)
+	}
+	for i := range it.Items() {
+		d.known(v, &it.Items()[i])
+	}
 }
 
 func (d *desk) dial(tenant fsm.UID) replay.Dial {

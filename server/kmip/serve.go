@@ -116,10 +116,12 @@ func (s *Server) connection(ctx, working context.Context, raw net.Conn, patience
 	_ = c.Close() // with close_notify, if the peer still listens
 }
 
-func host(a net.Addr) string {
-	h, _, err := net.SplitHostPort(a.String())
+func host(a net.Addr) string { return hostOf(a.String()) }
+
+func hostOf(address string) string {
+	h, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return a.String()
+		return address
 	}
 	return h
 }
@@ -146,12 +148,15 @@ func (s *Server) message(ctx context.Context, c net.Conn, in *patient, p Peer, p
 
 // answer lets no message end more than its connection.
 func (s *Server) answer(ctx context.Context, p Peer, m *ttlv.Item) (out []byte, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			out, err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
-		}
-	}()
+	defer rescue(&out, &err)
 	return s.Backend.Answer(ctx, p, m)
+}
+
+// rescue makes an error of a panic.
+func rescue(out *[]byte, err *error) {
+	if r := recover(); r != nil {
+		*out, *err = nil, fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+	}
 }
 
 // unreadable says what was wrong with a message, to a peer that may still listen. Where the next one would begin nobody knows.
