@@ -107,28 +107,27 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
-	parts := adapter{m, cfg}
-	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
-	err := meters.registry.Register(m.gauges)
-	if err != nil {
-		return fmt.Errorf("make the metrics: %w", err)
-	}
-	if m.api, err = api.New(api.Options{
-		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
-		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
-		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
-	}); err != nil {
-		return err
-	}
-	if m.backups, err = m.schedule(cfg, meters); err != nil {
-		return err
-	}
 	doors, err := newDoors()
 	if err != nil {
 		return err
 	}
 	if m.kmip, err = newKeyService(m, cfg, ledger, doors); err != nil {
+		return err
+	}
+	parts := adapter{m, cfg}
+	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
+	if err := meters.registry.Register(m.gauges); err != nil {
+		return fmt.Errorf("make the metrics: %w", err)
+	}
+	if m.api, err = api.New(api.Options{
+		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
+		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
+	}); err != nil {
+		return err
+	}
+	if m.backups, err = m.schedule(cfg, meters); err != nil {
 		return err
 	}
 	return m.listenAPI(cfg, meters, doors)

@@ -10,14 +10,6 @@ import (
 	"github.com/trstctl/trstctl/server/kmip/ttlv"
 )
 
-// queryFunctions are what a query asks for.
-func queryFunctions(functions ...uint32) (out []ttlv.Item) {
-	for _, f := range functions {
-		out = append(out, ttlv.Enumeration(ttlv.TagQueryFunction, f))
-	}
-	return out
-}
-
 // TestApplianceDrive is a storage array with self-encrypting drives, as the profile has it (KMIP Profiles 1.4 section 5.10): the PIN of a drive is secret data, which is
 // found by the application that it is for.
 func TestApplianceDrive(t *testing.T) {
@@ -133,6 +125,10 @@ func TestApplianceTapeRefused(t *testing.T) {
 	l.located(none.payload(0))
 	none.failed(1, ttlv.ResultReasonItemNotFound)
 
+	other := l.found("0001", itemAsked(ttlv.OperationLocate, "\x02", cartridge("0002")), itemAsked(ttlv.OperationDestroy, "\x03"))
+	l.located(other.payload(0), first)
+	other.failed(2, ttlv.ResultReasonItemNotFound) // the object of the first search is not that of the second
+
 	second, _ := l.made("0001", "two")
 	both := l.found("0001", itemAsked(ttlv.OperationDestroy, "\x02"))
 	l.located(both.payload(0), second, first)
@@ -147,4 +143,30 @@ func TestApplianceTapeRefused(t *testing.T) {
 	l.have(l.ask(ttlv.OperationAddAttribute, idItem(first), alternative), first, alternative)
 	l.in(ttlv.V10).denied(ttlv.ResultReasonInvalidField, ttlv.OperationAddAttribute, idItem(first), alternative)
 	l.in(ttlv.V10).ask(ttlv.OperationGetAttributes, idItem(first)) // and is not shown, which send checks
+}
+
+// TestApplianceDriveArray is an array of drives that asks for all at once, in 1.0: what the server can do, where the key of this array is, the key itself as opaque bytes,
+// and some of what is known of it. When nothing is located nothing is got, and what comes behind is not carried out.
+func TestApplianceDriveArray(t *testing.T) {
+	a := newAppliance(t, ttlv.V10, ttlv.OperationRegister, ttlv.OperationLocate, ttlv.OperationGet, ttlv.OperationGetAttributes)
+	resource, system := textAttribute("x-ResourceID", "san01 351538/351539"), textAttribute("x-SystemID", "351538")
+	batch := []ttlv.Item{itemAsked(ttlv.OperationQuery, "1", queryFunctions(ttlv.QueryFunctionQueryOperations, ttlv.QueryFunctionQueryObjects,
+		ttlv.QueryFunctionQueryServerInformation, ttlv.QueryFunctionQueryApplicationNamespaces)...),
+		itemAsked(ttlv.OperationLocate, "2", resource, system),
+		itemAsked(ttlv.OperationGet, "3", ttlv.Enumeration(ttlv.TagKeyFormatType, ttlv.KeyFormatTypeOpaque)),
+		itemAsked(ttlv.OperationGetAttributes, "4", attributeName("Unique Identifier"), attributeName("Object Type"), attributeName("State"),
+			attributeName("x-SystemID"))}
+	none := a.send(batch...)
+	require.Len(t, none.items, 3)
+	a.located(none.payload(1))
+	none.failed(2, ttlv.ResultReasonItemNotFound)
+
+	id := a.id(a.ask(ttlv.OperationRegister, typed(managedkey.SecretData), templateOf(resource, system),
+		secretItem(ttlv.SecretDataTypePassword, ttlv.KeyFormatTypeRaw, []byte("drive key"))))
+	got := a.send(batch...)
+	a.located(got.payload(1), id)
+	require.Equal(t, []byte("drive key"), a.material(got.payload(2), secretLayout))
+	require.Equal(t, ttlv.KeyFormatTypeOpaque, a.number(got.payload(2).Items()[2].Find(ttlv.TagKeyBlock), ttlv.TagKeyFormatType))
+	a.have(got.payload(3), id, textAttribute("Unique Identifier", id), typeAttribute(managedkey.SecretData),
+		attributeOf("State", ttlv.Enumeration(0, ttlv.StatePreActive)), system)
 }

@@ -301,3 +301,11 @@ func secretItem(kind, format uint32, material []byte) ttlv.Item {
 func revocationItem(code uint32) ttlv.Item {
 	return ttlv.Structure(ttlv.TagRevocationReason, ttlv.Enumeration(ttlv.TagRevocationReasonCode, code))
 }
+
+// queryFunctions are what a query asks for.
+func queryFunctions(functions ...uint32) (out []ttlv.Item) {
+	for _, f := range functions {
+		out = append(out, ttlv.Enumeration(ttlv.TagQueryFunction, f))
+	}
+	return out
+}

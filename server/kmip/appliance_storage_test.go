@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trstctl/trstctl/engines/managedkey"
+	"github.com/trstctl/trstctl/engines/managedkey/suite"
 	"github.com/trstctl/trstctl/server/kmip/ttlv"
 )
 
@@ -46,11 +47,8 @@ const (
 func TestApplianceSynology(t *testing.T) {
 	d := newDiskStation(t)
 	passphrase := unhex(t, "eb70fe2c8034279ba6322b35c2835d1c4560f4dc00b7b8df")
-	var functions []ttlv.Item
-	for f := ttlv.QueryFunctionQueryOperations; f <= ttlv.QueryFunctionQueryExtensionMap; f++ {
-		functions = append(functions, ttlv.Enumeration(ttlv.TagQueryFunction, f))
-	}
-	d.ask(ttlv.OperationQuery, functions...)
+	d.ask(ttlv.OperationQuery, queryFunctions(ttlv.QueryFunctionQueryOperations, ttlv.QueryFunctionQueryObjects, ttlv.QueryFunctionQueryServerInformation,
+		ttlv.QueryFunctionQueryApplicationNamespaces, ttlv.QueryFunctionQueryExtensionList, ttlv.QueryFunctionQueryExtensionMap)...)
 	d.located(d.ask(ttlv.OperationLocate, nameAttribute(volume)))
 	id := d.registered(digest, passphrase)
 
@@ -212,4 +210,36 @@ func TestApplianceVASTPolicy(t *testing.T) {
 	a.denied(ttlv.ResultReasonInvalidField, ttlv.OperationAddAttribute, idItem(own), nameAttribute(vastKey)) // the name is taken
 	a.ask(ttlv.OperationDestroy, idItem(own))
 	a.denied(ttlv.ResultReasonItemNotFound, ttlv.OperationAddAttribute, idItem(own), policy)
+}
+
+// TestApplianceVASTWrapped gets a key that another wraps, and says no word of how: its library unwraps as of RFC 3394.
+func TestApplianceVASTWrapped(t *testing.T) {
+	a := newAppliance(t, ttlv.V14, ttlv.OperationCreate, ttlv.OperationActivate, ttlv.OperationGet)
+	created := func(mask managedkey.UsageMask) string {
+		attributes := append(keyAttributes(256)[:2], maskAttribute(mask))
+		id := a.id(a.ask(ttlv.OperationCreate, typed(managedkey.SymmetricKey), templateOf(attributes...)))
+		a.located(a.ask(ttlv.OperationActivate, idItem(id)), id)
+		return id
+	}
+	kek, dek := created(managedkey.UseWrap|managedkey.UseUnwrap), created(managedkey.UseEncrypt|managedkey.UseDecrypt)
+	wrappedBy := func(id string) ttlv.Item {
+		return ttlv.Structure(ttlv.TagKeyWrappingSpecification, ttlv.Enumeration(ttlv.TagWrappingMethod, ttlv.WrappingMethodEncrypt),
+			ttlv.Structure(ttlv.TagEncryptionKeyInformation, idItem(id)), noEncoding)
+	}
+	got := a.ask(ttlv.OperationGet, idItem(dek), wrappedBy(kek))
+	block := got.Items()[2].Find(ttlv.TagKeyBlock)
+	require.Equal(t, "KeyBlock(KeyFormatType KeyValue CryptographicAlgorithm CryptographicLength KeyWrappingData(WrappingMethod EncryptionKeyInformation("+
+		"UniqueIdentifier CryptographicParameters(BlockCipherMode)) EncodingOption))", layout(*block))
+	wrapped, err := block.Find(ttlv.TagKeyValue).ByteString()
+	require.NoError(t, err)
+	require.Len(t, wrapped, 40)
+	key, err := suite.Parse(suite.Block{Class: suite.SymmetricKey, Format: suite.Raw, Algorithm: suite.AES, Length: 256,
+		Material: a.material(a.ask(ttlv.OperationGet, idItem(kek)), symmetricLayout)})
+	require.NoError(t, err)
+	plain, err := suite.Unwrap(key, suite.Encrypted, suite.Params{Mode: suite.NISTKeyWrap}, wrapped)
+	require.NoError(t, err)
+	require.Equal(t, a.material(a.ask(ttlv.OperationGet, idItem(dek)), symmetricLayout), plain)
+
+	a.denied(ttlv.ResultReasonItemNotFound, ttlv.OperationGet, idItem(dek), wrappedBy("4711"))
+	a.denied(ttlv.ResultReasonPermissionDenied, ttlv.OperationGet, idItem(kek), wrappedBy(dek)) // which is not for wrapping
 }

@@ -45,6 +45,7 @@ type Options struct {
 	Disk     map[int]string // node, from 1 -> directory for its data
 	Reserve  int            // MiB, default 16
 	Gossip   bool
+	KMIP     bool          // each node serves it
 	Config   string        // more of each node's configuration, YAML
 	RootTTL  time.Duration // of the root token; 0: the node's default
 	Binary   string        // that the nodes run; empty: the one that Binary builds
@@ -178,6 +179,9 @@ func (c *Cluster) Add() *Node {
 	if d := c.opt.Disk[i]; d != "" {
 		n.Data = d
 	}
+	if c.opt.KMIP {
+		n.KMIP, n.HTTPS = net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort("127.0.0.1", FreePort(c.T))
+	}
 	n.API, n.Cluster = net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort(n.Address, FreePort(c.T))
 	n.Proxy = newProxy(c.T, n.Cluster)
 	c.Nodes = append(c.Nodes, n)
@@ -189,8 +193,13 @@ func (c *Cluster) Add() *Node {
 func (c *Cluster) Client() *sdk.Client { return c.ClientOf(c.Nodes...) }
 
 // ClientOf speaks to these nodes only.
-func (c *Cluster) ClientOf(nodes ...*Node) *sdk.Client {
-	o := sdk.Options{CACert: c.CA, Token: c.Token, Timeout: 20 * time.Second, Attempt: 3 * time.Second}
+func (c *Cluster) ClientOf(nodes ...*Node) *sdk.Client { return c.client("", nodes) }
+
+// ClientIn speaks to all nodes as root who acts in a tenant.
+func (c *Cluster) ClientIn(tenant string) *sdk.Client { return c.client(tenant, c.Nodes) }
+
+func (c *Cluster) client(tenant string, nodes []*Node) *sdk.Client {
+	o := sdk.Options{CACert: c.CA, Token: c.Token, Tenant: tenant, Timeout: 20 * time.Second, Attempt: 3 * time.Second}
 	for _, n := range nodes {
 		o.Addresses = append(o.Addresses, "https://"+n.API)
 	}

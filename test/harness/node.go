@@ -22,6 +22,8 @@ type Node struct {
 	Address string // 127.0.0.x
 	API     string // host:port
 	Cluster string // host:port of its cluster port
+	KMIP    string // host:port where it speaks TTLV; empty: it does not
+	HTTPS   string // host:port where it takes KMIP in HTTPS
 	Proxy   *Proxy // through which the others reach that port
 	Binary  string // that the next Start runs; empty: the cluster's
 
@@ -46,6 +48,9 @@ func (n *Node) configure() {
 		n.c.KEK(), store, n.c.opt.Reserve)
 	if n.c.opt.Gossip {
 		text += fmt.Sprintf("gossip: {enabled: true, listen: %q}\n", n.Address+":"+FreePort(n.c.T))
+	}
+	if n.KMIP != "" {
+		text += fmt.Sprintf("kmip: {enable_api: true, listen: %q, https: %q}\n", n.KMIP, n.HTTPS)
 	}
 	text += n.c.opt.Config
 	require.NoError(n.c.T, os.WriteFile(n.config(), []byte(text), 0o600))
