@@ -124,27 +124,62 @@ func TestRoutes(t *testing.T) {
 		},
 		"GET /api/v1/transit/backup/k":         func(ctx context.Context, c *Client) error { _, err := c.BackupTransitKey(ctx, "k"); return err },
 		"POST /api/v1/transit/restore/k":       func(ctx context.Context, c *Client) error { _, err := c.RestoreTransitKey(ctx, "k", nil); return err },
-		"POST /api/v1/sys/unseal":              func(ctx context.Context, c *Client) error { _, err := c.Unseal(ctx, Secret("x"), ""); return err },
-		"POST /api/v1/sys/seal":                func(ctx context.Context, c *Client) error { _, err := c.Seal(ctx, "n2"); return err },
-		"GET /api/v1/sys/seals":                func(ctx context.Context, c *Client) error { _, err := c.Seals(ctx); return err },
-		"POST /api/v1/sys/seals/hsm":           func(ctx context.Context, c *Client) error { return c.AddSeal(ctx, "hsm", nil) },
-		"POST /api/v1/sys/seals/hsm/remove":    func(ctx context.Context, c *Client) error { _, err := c.RemoveSeal(ctx, "hsm", nil); return err },
-		"POST /api/v1/sys/shares/rekey":        func(ctx context.Context, c *Client) error { _, _, err := c.RekeyShares(ctx, 5, 3, nil); return err },
-		"POST /api/v1/sys/shares/verify":       func(ctx context.Context, c *Client) error { return c.VerifyShares(ctx, nil) },
-		"POST /api/v1/sys/rotate/root":         func(ctx context.Context, c *Client) error { _, err := c.RotateRoot(ctx, true); return err },
-		"POST /api/v1/sys/rotate/tenants/acme": func(ctx context.Context, c *Client) error { _, err := c.RotateTenant(ctx, "acme"); return err },
-		"GET /api/v1/sys/rotate":               func(ctx context.Context, c *Client) error { _, err := c.Rotations(ctx); return err },
-		"GET /api/v1/sys/status":               func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
-		"GET /api/v1/sys/autopilot":            func(ctx context.Context, c *Client) error { _, err := c.Autopilot(ctx); return err },
-		"POST /api/v1/sys/rotate/gossip":       func(ctx context.Context, c *Client) error { _, err := c.RotateGossip(ctx); return err },
-		"GET /api/v1/sys/members":              func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
-		"GET /api/v1/sys/digest":               func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
-		"GET /api/v1/sys/snapshot":             func(ctx context.Context, c *Client) error { _, err := c.Snapshot(ctx, &bytes.Buffer{}); return err },
-		"GET /api/v1/sys/openapi.json":         func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },
-		"GET /healthz":                         func(ctx context.Context, c *Client) error { return c.Healthy(ctx) },
-		"GET /readyz":                          func(ctx context.Context, c *Client) error { return c.Ready(ctx) },
-		"GET /leaderz":                         func(ctx context.Context, c *Client) error { return c.Leads(ctx) },
-		"GET /metrics":                         func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
+		"POST /api/v1/kmip/ca":                 func(ctx context.Context, c *Client) error { _, err := c.InitKMIPCA(ctx, ""); return err },
+		"GET /api/v1/kmip/ca":                  func(ctx context.Context, c *Client) error { _, err := c.KMIPCAs(ctx); return err },
+		"POST /api/v1/kmip/ca/rotate":          func(ctx context.Context, c *Client) error { _, err := c.RotateKMIPCA(ctx, ""); return err },
+		"PUT /api/v1/kmip/ca/external/partner": func(ctx context.Context, c *Client) error { _, err := c.AddKMIPCA(ctx, "partner", "PEM"); return err },
+		"DELETE /api/v1/kmip/ca/0a":            func(ctx context.Context, c *Client) error { _, err := c.RemoveKMIPCA(ctx, "0a"); return err },
+		"GET /api/v1/kmip/server/roots":        func(ctx context.Context, c *Client) error { _, err := c.KMIPRoots(ctx); return err },
+		"POST /api/v1/kmip/server/rotate":      func(ctx context.Context, c *Client) error { _, err := c.RotateKMIPServerCA(ctx, "", 0); return err },
+		"GET /api/v1/kmip/roles?limit=5":       func(ctx context.Context, c *Client) error { _, err := c.KMIPRoles(ctx, Slice{Limit: 5}); return err },
+		"GET /api/v1/kmip/roles/r":             func(ctx context.Context, c *Client) error { _, err := c.KMIPRole(ctx, "r"); return err },
+		"PUT /api/v1/kmip/roles/r":             func(ctx context.Context, c *Client) error { _, err := c.SetKMIPRole(ctx, "r", KMIPRole{}); return err },
+		"DELETE /api/v1/kmip/roles/r":          func(ctx context.Context, c *Client) error { _, err := c.DeleteKMIPRole(ctx, "r"); return err },
+		"GET /api/v1/kmip/clients?cursor=x": func(ctx context.Context, c *Client) error {
+			_, err := c.KMIPClients(ctx, Slice{Cursor: "x"})
+			return err
+		},
+		"GET /api/v1/kmip/clients/c": func(ctx context.Context, c *Client) error { _, err := c.KMIPClient(ctx, "c"); return err },
+		"POST /api/v1/kmip/clients/c": func(ctx context.Context, c *Client) error {
+			_, err := c.EnrolKMIPClient(ctx, "c", KMIPEnrolment{})
+			return err
+		},
+		"PATCH /api/v1/kmip/clients/c": func(ctx context.Context, c *Client) error {
+			_, err := c.ConfigureKMIPClient(ctx, "c", KMIPChange{})
+			return err
+		},
+		"DELETE /api/v1/kmip/clients/c": func(ctx context.Context, c *Client) error { _, err := c.DeleteKMIPClient(ctx, "c"); return err },
+		"POST /api/v1/kmip/clients/c/renew": func(ctx context.Context, c *Client) error {
+			_, err := c.RenewKMIPClient(ctx, "c", KMIPSource{}, nil)
+			return err
+		},
+		"POST /api/v1/kmip/clients/c/revoke":          func(ctx context.Context, c *Client) error { _, err := c.RevokeKMIPClient(ctx, "c"); return err },
+		"POST /api/v1/kmip/clients/c/bindings/revoke": func(ctx context.Context, c *Client) error { _, err := c.RevokeKMIPBinding(ctx, "c", 1); return err },
+		"POST /api/v1/kmip/clients/c/confirm":         func(ctx context.Context, c *Client) error { _, err := c.ConfirmKMIPClient(ctx, "c"); return err },
+		"GET /api/v1/kmip/objects?limit=5":            func(ctx context.Context, c *Client) error { _, err := c.KMIPObjects(ctx, Slice{Limit: 5}); return err },
+		"GET /api/v1/kmip/objects/o-1":                func(ctx context.Context, c *Client) error { _, err := c.KMIPObject(ctx, "o-1"); return err },
+		"POST /api/v1/kmip/confirm":                   func(ctx context.Context, c *Client) error { return c.ConfirmKMIPClients(ctx) },
+		"POST /api/v1/sys/unseal":                     func(ctx context.Context, c *Client) error { _, err := c.Unseal(ctx, Secret("x"), ""); return err },
+		"POST /api/v1/sys/seal":                       func(ctx context.Context, c *Client) error { _, err := c.Seal(ctx, "n2"); return err },
+		"GET /api/v1/sys/seals":                       func(ctx context.Context, c *Client) error { _, err := c.Seals(ctx); return err },
+		"POST /api/v1/sys/seals/hsm":                  func(ctx context.Context, c *Client) error { return c.AddSeal(ctx, "hsm", nil) },
+		"POST /api/v1/sys/seals/hsm/remove":           func(ctx context.Context, c *Client) error { _, err := c.RemoveSeal(ctx, "hsm", nil); return err },
+		"POST /api/v1/sys/shares/rekey":               func(ctx context.Context, c *Client) error { _, _, err := c.RekeyShares(ctx, 5, 3, nil); return err },
+		"POST /api/v1/sys/shares/verify":              func(ctx context.Context, c *Client) error { return c.VerifyShares(ctx, nil) },
+		"POST /api/v1/sys/rotate/root":                func(ctx context.Context, c *Client) error { _, err := c.RotateRoot(ctx, true); return err },
+		"POST /api/v1/sys/rotate/tenants/acme":        func(ctx context.Context, c *Client) error { _, err := c.RotateTenant(ctx, "acme"); return err },
+		"GET /api/v1/sys/rotate":                      func(ctx context.Context, c *Client) error { _, err := c.Rotations(ctx); return err },
+		"GET /api/v1/sys/status":                      func(ctx context.Context, c *Client) error { _, err := c.Status(ctx); return err },
+		"GET /api/v1/sys/autopilot":                   func(ctx context.Context, c *Client) error { _, err := c.Autopilot(ctx); return err },
+		"POST /api/v1/sys/rotate/gossip":              func(ctx context.Context, c *Client) error { _, err := c.RotateGossip(ctx); return err },
+		"GET /api/v1/sys/members":                     func(ctx context.Context, c *Client) error { _, err := c.Members(ctx); return err },
+		"GET /api/v1/sys/digest":                      func(ctx context.Context, c *Client) error { _, err := c.Digest(ctx); return err },
+		"GET /api/v1/sys/snapshot":                    func(ctx context.Context, c *Client) error { _, err := c.Snapshot(ctx, &bytes.Buffer{}); return err },
+		"GET /api/v1/sys/openapi.json":                func(ctx context.Context, c *Client) error { _, err := c.OpenAPI(ctx); return err },
+		"GET /healthz":                                func(ctx context.Context, c *Client) error { return c.Healthy(ctx) },
+		"GET /readyz":                                 func(ctx context.Context, c *Client) error { return c.Ready(ctx) },
+		"GET /leaderz":                                func(ctx context.Context, c *Client) error { return c.Leads(ctx) },
+		"GET /metrics":                                func(ctx context.Context, c *Client) error { _, err := c.Metrics(ctx); return err },
 	} {
 		t.Run(want, func(t *testing.T) {
 			f := newFake(t, answer(map[string]any{"value": "", "items": []any{}}))

@@ -27,9 +27,10 @@ const (
 	askKMIP     = "kmip.message"
 	askServerCA = "kmip.server-ca"
 
-	kmipPeriod = 2 * time.Second     // how often a node looks whether its certificate for KMIP is to be made anew
-	kmipLife   = 90 * 24 * time.Hour // of such a certificate, of which a third is left when the next one is made
-	caPatience = 30 * time.Second    // for the leader to make the CA that issues them
+	kmipPeriod   = 2 * time.Second     // how often a node looks whether its certificate for KMIP is to be made anew
+	kmipLife     = 90 * 24 * time.Hour // of such a certificate, of which a third is left when the next one is made
+	kmipPatience = 5 * time.Second     // for a leader: longer than a failover takes
+	caPatience   = 30 * time.Second    // for the leader to make the CA that issues them
 )
 
 // keyService is KMIP on one node: the engines, which decide where this node leads, and the port where one is configured.
@@ -57,7 +58,7 @@ func newKeyService(m *member, cfg Config, ledger *fsm.Ledger, d *doors) (*keySer
 	now := func() fsm.Time { return fsm.At(chaos.Now()) }
 	k := &keyService{m: m, clients: kmipclient.New(ledger, m.keys, living{m.tenants}, now), names: cfg.serverNames()}
 	k.office = &kmip.Office{Ledger: ledger, Objects: managedkey.New(ledger, m.keys, now), Clients: k.clients, Cluster: kmipCluster{m}, Unsealed: m.keys.Unsealed,
-		Journal: m.reads, Places: admit.NewQueue("KMIP requests", cfg.KMIP.Requests, 2*cfg.KMIP.Requests), Log: m.log}
+		Journal: m.reads, Patience: kmipPatience, Places: admit.NewQueue("KMIP requests", cfg.KMIP.Requests, 2*cfg.KMIP.Requests), Log: m.log}
 	k.leaves, k.leave = context.WithCancel(m.stopping)
 	return k, errors.Join(k.open("kmip.listen", cfg.KMIP.Listen, d, k.ttlv(cfg)), k.open("kmip.https", cfg.KMIP.HTTPS, d, k.https(cfg)))
 }

@@ -24,6 +24,8 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/engines/kmipclient"
+	"github.com/trstctl/trstctl/engines/managedkey"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
@@ -96,6 +98,8 @@ type Options struct {
 	Tenants *tenant.Engine
 	Transit *transit.Engine
 	Uses    *transit.Worker // of transit's keys, on this node
+	KMIP    *kmipclient.Engine
+	Objects *managedkey.Engine // of KMIP's clients
 
 	Reads     Reads
 	Leader    Leader
@@ -113,6 +117,7 @@ type Options struct {
 
 	EnableSecrets bool // secrets.enable_api
 	EnableTransit bool // transit.enable_api
+	EnableKMIP    bool // kmip.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.
 	Urgent   func(context.Context) context.Context
 	Events   []fsm.Event      // zero values of the event types, by whose field names the audit shows recorded ones

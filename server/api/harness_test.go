@@ -22,6 +22,8 @@ import (
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
 	"github.com/trstctl/trstctl/engines/keyring"
+	"github.com/trstctl/trstctl/engines/kmipclient"
+	"github.com/trstctl/trstctl/engines/managedkey"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/engines/secret"
@@ -180,6 +182,14 @@ func (s snapshots) Snapshot(ctx context.Context, v *fsm.View) (Snapshot, error) 
 	return b, err
 }
 
+// living says which tenants are in use, as the node does.
+type living struct{ tenants *tenant.Engine }
+
+func (l living) Active(r fsm.Reader, uid fsm.UID) (bool, error) {
+	t, found, err := l.tenants.Get(r, uid)
+	return found && t.State == tenant.Active, err
+}
+
 // bench is a node of one with its API.
 type bench struct {
 	t       testing.TB
@@ -199,7 +209,7 @@ type bench struct {
 // newBench founds a cluster of one.
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
-	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register,
+	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register,
 		func(r *fsm.Registry) {
 			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
 			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
@@ -232,7 +242,7 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.journals = newFakeJournals(t)
 	opt := Options{Node: "n1", Journal: b.journals, Refusals: b.journals, Journals: b.journals, Signer: audit.New(ledger, b.keys), Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
 	opt.Transit = transit.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
@@ -240,6 +250,8 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 		_, err := opt.Transit.Reserve(ctx, fsm.Request{ID: fsm.UID{1}, Tenant: tenant}, name, version)
 		return err
 	})
+	opt.Objects = managedkey.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
+	opt.KMIP = kmipclient.New(ledger, b.keys, living{tenants}, func() fsm.Time { return fsm.At(opt.Clock()) })
 	for _, c := range change {
 		c(&opt)
 	}
@@ -257,7 +269,7 @@ func (b *bench) found(log *oneLog, tenants *tenant.Engine, tokens *auth.Engine) 
 		_, err := log.Propose(b.t.Context(), e)
 		require.NoError(b.t, err)
 	}
-	propose(raised{3})
+	propose(raised{4})
 	empty, err := b.store.View()
 	require.NoError(b.t, err)
 	events, _, err := b.keys.Found(b.t.Context(), empty, keyring.People{})

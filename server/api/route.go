@@ -153,7 +153,7 @@ func errNoRoute() error {
 // methods returns which methods the path of r would take, for Allow.
 func (a *API) methods(r *http.Request) []string {
 	var found []string
-	for _, m := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete} {
+	for _, m := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		var match mux.RouteMatch
 		probe := &http.Request{Method: m, URL: r.URL, Host: r.Host}
 		if a.router.Match(probe, &match) && match.MatchErr == nil && !slices.Contains(found, m) {
@@ -193,6 +193,8 @@ func (a *API) served(r *route) error {
 		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
 	case strings.HasPrefix(r.pattern, "/transit/") && !a.opt.EnableTransit:
 		return fault.New(fault.NotFound, "transit is switched off on this node: transit.enable_api in its configuration")
+	case strings.HasPrefix(r.pattern, "/kmip/") && !a.opt.EnableKMIP:
+		return fault.New(fault.NotFound, "the administration of KMIP is switched off on this node: kmip.enable_api in its configuration")
 	}
 	return nil
 }

@@ -43,7 +43,8 @@ type Office struct {
 	Cluster  Cluster
 	Unsealed func() bool
 	Journal  Journal
-	Places   *admit.Queue // of requests that are carried out at the same time
+	Places   *admit.Queue  // of requests that are carried out at the same time
+	Patience time.Duration // for which a message that was not carried out, as when there is no leader, is tried again: appliances take the first refusal for the last word
 	Log      *slog.Logger
 }
 
@@ -54,9 +55,22 @@ func (o *Office) Answer(ctx context.Context, p Peer, m *ttlv.Item) ([]byte, erro
 		return refused(m, err)
 	}
 	defer place.Leave()
-	v := &visit{Office: o, peer: p, message: m, place: place}
-	return v.answer(ctx, false)
+	for until := time.Now().Add(o.Patience); ; {
+		v := &visit{Office: o, peer: p, message: m, place: place}
+		out, err := v.answer(ctx, false)
+		if err != nil || !fault.Is(v.ended, fault.NotDone) || ctx.Err() != nil || time.Now().After(until) {
+			return out, err
+		}
+		clear(out)
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+		}
+	}
 }
+
+// again is how long it takes until a message that was not carried out is tried once more.
+const again = 100 * time.Millisecond
 
 // AnswerPassed answers a message that another member passed on because this node leads. The member vouches for the certificate and the address, and for nothing else.
 func (o *Office) AnswerPassed(ctx context.Context, body []byte) (out []byte, err error) {
@@ -70,7 +84,11 @@ func (o *Office) AnswerPassed(ctx context.Context, body []byte) (out []byte, err
 		return nil, fault.New(fault.NotDone, "the node does not lead any more: nothing was done, try again").After(time.Second)
 	}
 	v := &visit{Office: o, peer: p, message: m}
-	return v.answer(ctx, true)
+	if out, err = v.answer(ctx, true); err == nil && fault.Is(v.ended, fault.NotDone) {
+		clear(out)
+		return nil, v.ended // who has passed it on may try again
+	}
+	return out, err
 }
 
 // refused answers a message that nobody carries out.
@@ -139,6 +157,7 @@ func (v *visit) elsewhere(ctx context.Context) ([]byte, error) {
 			return out, nil
 		}
 	}
+	v.ended = err
 	return refused(v.message, err)
 }
 

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,13 +29,17 @@ func (everyTenant) Active(fsm.Reader, fsm.UID) (bool, error) { return true, nil 
 
 // fakeCluster leads, or passes on to an office that does.
 type fakeCluster struct {
-	leader *Office // nil: this node leads
-	lost   error   // of the way to the leader, and to the present
+	leader *Office      // nil: this node leads
+	lost   error        // of the way to the leader, and to the present
+	misses atomic.Int32 // messages that will find nobody who leads
 }
 
 func (f *fakeCluster) Present(context.Context) error { return f.lost }
 func (f *fakeCluster) Leads() bool                   { return f.leader == nil }
 func (f *fakeCluster) Pass(ctx context.Context, body []byte) ([]byte, error) {
+	if f.misses.Add(-1) >= 0 {
+		return nil, fault.New(fault.NotDone, "the node does not lead any more: nothing was done, try again")
+	}
 	if f.lost != nil {
 		return nil, f.lost
 	}
@@ -63,6 +68,7 @@ type branch struct {
 	clients  *kmipclient.Engine
 	leader   *served
 	follower *served
+	office   *Office      // the follower's
 	cluster  *fakeCluster // the follower's
 	journal  *kept        // the follower's
 	sealed   bool
@@ -79,7 +85,8 @@ func newBranch(t testing.TB) *branch {
 	}
 	leader := office(&fakeCluster{}, &kept{})
 	b.cluster = &fakeCluster{leader: leader}
-	b.leader, b.follower = b.open(leader), b.open(office(b.cluster, b.journal))
+	b.office = office(b.cluster, b.journal)
+	b.leader, b.follower = b.open(leader), b.open(b.office)
 	return b
 }
 
@@ -273,6 +280,21 @@ func TestALostQuorumIsSaidAtOnce(t *testing.T) {
 	made(t, l.ask(asks(ttlv.OperationGet, id))[0])
 	b.sealed = true
 	require.Equal(t, ttlv.ResultReasonGeneralFailure, reason(t, l.ask(asks(ttlv.OperationGet, id))[0]))
+}
+
+// TestAFailoverIsWaitedFor: appliances take a refusal for the last word.
+func TestAFailoverIsWaitedFor(t *testing.T) {
+	b := newBranch(t)
+	cert := b.enrol(b.tenant(), "array", "")
+	patient := *b.office
+	patient.Patience = time.Minute
+	l := b.open(&patient).as(cert)
+	b.cluster.misses.Store(2)
+	id := made(t, l.ask(creates("disk"))[0])
+	made(t, l.ask(asks(ttlv.OperationGet, id))[0])
+	require.Negative(t, b.cluster.misses.Load())
+	b.cluster.misses.Store(1)
+	require.Equal(t, ttlv.ResultReasonGeneralFailure, reason(t, b.follower.as(cert).ask(creates("another"))[0]), "without patience")
 }
 
 // TestNothingIsGivenThatIsNotInTheJournal: one record a batch, with its count.
