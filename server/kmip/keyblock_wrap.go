@@ -110,7 +110,11 @@ func (w *wrapping) data(p *suite.Params) (ttlv.Item, error) {
 	}
 	out := ttlv.Structure(ttlv.TagKeyWrappingData, ttlv.Enumeration(ttlv.TagWrappingMethod, uint32(w.method)), info)
 	if w.encoding != nil {
-		out.Add(*w.encoding)
+		again, err := copyOf(w.encoding)
+		if err != nil {
+			return ttlv.Item{}, err
+		}
+		out.Add(*again)
 	}
 	return out, nil
 }

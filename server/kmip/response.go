@@ -1,6 +1,7 @@
 package kmip
 
 import (
+	"slices"
 	"time"
 
 	"github.com/trstctl/trstctl/server/kmip/ttlv"
@@ -46,7 +47,7 @@ func batchItem(v ttlv.Version, it *Item, res Result) ttlv.Item {
 		b.Add(ttlv.Enumeration(ttlv.TagOperation, it.Operation))
 	}
 	if it.ID != nil {
-		b.Add(ttlv.ByteString(ttlv.TagUniqueBatchItemID, it.ID))
+		b.Add(ttlv.ByteString(ttlv.TagUniqueBatchItemID, slices.Clone(it.ID)))
 	}
 	switch {
 	case res.Refused != nil:

@@ -79,8 +79,10 @@ func (d *desk) tenant() fsm.UID {
 	return uid
 }
 
-// answer carries a message out for a client of a tenant. No answer has anything in it that its version does not know.
+// answer carries a message out for a client of a tenant. No answer has anything in it that its version does not know, and nothing of the message, which may have to be
+// carried out again, is wiped with it.
 func (d *desk) answer(ctx context.Context, tenant fsm.UID, c Caller, raw []byte) ([]byte, error) {
+	asked := slices.Clone(raw)
 	m, err := ttlv.Parse(raw, ttlv.Limits{})
 	if err != nil {
 		return nil, err
@@ -93,6 +95,7 @@ func (d *desk) answer(ctx context.Context, tenant fsm.UID, c Caller, raw []byte)
 		_, err := d.engine.Commit(ctx, fsm.Request{ID: fsm.UID{1}, Tenant: tenant}, func(s *managedkey.Stage) error { return do(newSession(s, c)) })
 		return err
 	}, d.now())
+	require.Equal(d.t, asked, raw, "the answer has wiped the message")
 	if err == nil && version != 0 {
 		var answer *ttlv.Item
 		answer, err = ttlv.Parse(slices.Clone(out), ttlv.Limits{})
