@@ -2,7 +2,9 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime"
 	"sync"
 	"time"
 
@@ -93,11 +95,27 @@ func newAgreement(node string, log *slog.Logger) *Agreement {
 
 func (n *Agreement) start(cfg *raft.Config, logs raft.LogStore, stable raft.StableStore, snaps raft.SnapshotStore, trans Transport) (err error) {
 	n.way = newOneWay(trans, n.down)
-	if n.raft, err = raft.NewRaft(cfg, n.store.FSM(), logs, stable, snaps, n.way); err == nil {
+	if n.raft, err = newRaft(cfg, n.store.FSM(), logs, stable, snaps, n.way); err == nil {
 		n.way.raft.Store(n.raft)
 		n.batcher = newBatcher(n)
 	}
 	return err
+}
+
+// newRaft is raft.NewRaft, which panics with an error when it cannot write (hashicorp/raft v1.7.3, setCurrentTerm): a node whose log is damaged says so, and ends.
+func newRaft(cfg *raft.Config, f raft.FSM, logs raft.LogStore, stable raft.StableStore, snaps raft.SnapshotStore, trans raft.Transport) (r *raft.Raft, err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			panic(p)
+		case error:
+			r, err = nil, fmt.Errorf("start Raft: %w", p)
+		default:
+			panic(p)
+		}
+	}()
+	return raft.NewRaft(cfg, f, logs, stable, snaps, trans)
 }
 
 // duties are what an Agreement does as long as it runs.

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// NewRaft is what starts a node's Raft.
+var NewRaft = newRaft
+
 // ExpireCertificates replaces both certificates on disk by ones that ended a minute ago.
 func (n *Node) ExpireCertificates() error {
 	return n.certificatesFrom(time.Now().Add(-certificateLife - time.Minute))
