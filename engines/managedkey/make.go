@@ -143,6 +143,9 @@ func (s *Stage) enter(o Object, plain []byte) error {
 		}
 		return err
 	}
+	if err := s.room(o.Owner); err != nil {
+		return err
+	}
 	o.Present, o.Dates.LastChange = len(plain) > 0, s.date()
 	o.Key.Digests = o.digests(plain)
 	var sealed fsm.Sealed

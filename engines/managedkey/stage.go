@@ -12,13 +12,15 @@ import (
 // Stage is a state of a tenant's objects with what operations have done on top of it. Each operation is done as a whole or leaves nothing. A stage is used
 // by one goroutine, and dropped when its operations are not wanted.
 type Stage struct {
-	keys   Keys
-	r      fsm.Reader
-	tenant fsm.UID
-	now    fsm.Time
-	admit  func(*Object) error
-	guards []fsm.Guard
-	over   overlay
+	keys    Keys
+	r       fsm.Reader
+	tenant  fsm.UID
+	now     fsm.Time
+	admit   func(*Object) error
+	quota   uint64 // of limited; 0: no bound
+	limited string
+	guards  []fsm.Guard
+	over    overlay
 }
 
 // overlay is what operations have done. Objects in it are never changed: an operation puts another in the place of one.
@@ -39,6 +41,41 @@ func newStage(k Keys, r fsm.Reader, tenant fsm.UID, now fsm.Time) *Stage {
 // Admit has f asked about every object that an operation names or follows a link to, before anything else is said of it; an error of f is the operation's.
 // f must not keep the object. It is asked about objects that this stage has made, too.
 func (s *Stage) Admit(f func(*Object) error) { s.admit = f }
+
+// Limit refuses objects of an owner beyond so many that live; 0 for no bound. Stages that are decided at the same moment do not see each other: the bound may be passed by as
+// many as there are.
+func (s *Stage) Limit(owner string, objects uint64) { s.limited, s.quota = owner, objects }
+
+// room refuses one more object of an owner who has as many as it may.
+func (s *Stage) room(owner string) error {
+	if s.quota == 0 || owner != s.limited {
+		return nil
+	}
+	row, _, err := owners.Get(s.r, fsm.K(s.tenant, owner))
+	if err != nil {
+		return err
+	}
+	living := int64(row.Living)
+	for _, e := range s.over.events {
+		switch e := e.(type) {
+		case ObjectMade:
+			living += one(e.Object.Owner == owner)
+		case ObjectDestroyed:
+			living -= one(e.Object.Owner == owner)
+		}
+	}
+	if living >= int64(s.quota) {
+		return refuse(ReasonLimitReached, fault.New(fault.Limit, "the client has %d objects, the most that its role lets it have", living))
+	}
+	return nil
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
 
 // Now is the moment by which the stage decides.
 func (s *Stage) Now() fsm.Time { return s.now }

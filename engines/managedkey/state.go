@@ -34,6 +34,11 @@ type count struct {
 	Destroyed uint64 `cbor:"2,keyasint,omitempty"`
 }
 
+// held is how many objects of an owner live.
+type held struct {
+	Living uint64 `cbor:"1,keyasint"`
+}
+
 // Tables. The row of an object that was destroyed stays, so that its id is never given again; its material and its names go. The indexes hold the living
 // and the dead apart, so that a search among those that live does not pass the others.
 var (
@@ -44,6 +49,7 @@ var (
 	indexed   = fsm.NewTable[place]("managedkey.term")        // key: tenant, 0 living or 1 dead, term, number
 	groups    = fsm.NewTable[served]("managedkey.group")      // key: tenant, group
 	counts    = fsm.NewTable[count]("managedkey.count")       // key: tenant
+	owners    = fsm.NewTable[held]("managedkey.owner")        // key: tenant, owner; of owners of which objects live
 )
 
 // binding says where an object's material stands. An id has one material, ever.
@@ -92,7 +98,22 @@ func applyMade(tx *fsm.Tx, m fsm.Meta, e ObjectMade) error {
 			return err
 		}
 	}
-	return errors.Join(counts.Put(tx, fsm.K(m.Tenant), n), objects.Put(tx, fsm.K(m.Tenant, o.ID), o), enter(tx, m.Tenant, &o))
+	return errors.Join(counts.Put(tx, fsm.K(m.Tenant), n), hold(tx, m.Tenant, o.Owner, 1), objects.Put(tx, fsm.K(m.Tenant, o.ID), o), enter(tx, m.Tenant, &o))
+}
+
+// hold counts objects of an owner that have begun to live, or that have ended. Nobody's objects are not counted.
+func hold(tx *fsm.Tx, tenant fsm.UID, of string, by int) error {
+	if of == "" {
+		return nil
+	}
+	row, _, err := owners.Get(tx, fsm.K(tenant, of))
+	if err != nil {
+		return err
+	}
+	if row.Living += uint64(by); row.Living == 0 {
+		return owners.Delete(tx, fsm.K(tenant, of))
+	}
+	return owners.Put(tx, fsm.K(tenant, of), row)
 }
 
 // replace puts an object in the place of what it was before.
@@ -128,8 +149,9 @@ func applyDestroyed(tx *fsm.Tx, m fsm.Meta, e ObjectDestroyed) error {
 	}
 	if !old.dead() {
 		n.Destroyed++
+		err = hold(tx, m.Tenant, old.Owner, -1)
 	}
-	return errors.Join(counts.Put(tx, fsm.K(m.Tenant), n), destroy(tx, m.Tenant, e.Object.ID))
+	return errors.Join(err, counts.Put(tx, fsm.K(m.Tenant), n), destroy(tx, m.Tenant, e.Object.ID))
 }
 
 // destroy ends the material of an object, if it has any.

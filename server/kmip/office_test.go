@@ -247,6 +247,22 @@ func TestClientsOfOneTenantSeeWhatTheirRoleSays(t *testing.T) {
 }
 
 // TestWhoWasRevokedIsRefusedOnTheConnectionThatIsOpen, and on one that is resumed.
+// TestARoleBoundsTheObjectsOfAClient counts those that live, and what a batch itself has made and destroyed.
+func TestARoleBoundsTheObjectsOfAClient(t *testing.T) {
+	b := newBranch(t)
+	tenant := b.tenant()
+	_, _, err := b.clients.SetRole(t.Context(), fsm.Request{ID: fsm.UID{3}, Tenant: tenant}, kmipclient.Role{Name: "small", All: true, Objects: 2})
+	require.NoError(t, err)
+	l, other := b.follower.as(b.enrol(tenant, "array", "small")), b.follower.as(b.enrol(tenant, "tape", "small"))
+	first := made(t, l.ask(creates("one"))[0])
+	made(t, l.ask(creates("two"))[0])
+	require.NotZero(t, reason(t, l.ask(creates("three"))[0]))
+	made(t, other.ask(creates("of another"))[0])
+	made(t, l.ask(asks(ttlv.OperationDestroy, first))[0])
+	made(t, l.ask(creates("three"))[0])
+	require.NotZero(t, reason(t, l.ask(creates("four"))[0]))
+}
+
 func TestWhoWasRevokedIsRefusedOnTheConnectionThatIsOpen(t *testing.T) {
 	b := newBranch(t)
 	acme := b.tenant()

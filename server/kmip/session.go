@@ -48,6 +48,7 @@ func newSession(s *managedkey.Stage, c Caller) *session {
 		}
 		return refuse(ttlv.ResultReasonItemNotFound, "there is no managed object %s", o.ID)
 	})
+	s.Limit(c.ID, c.Quota)
 	return &session{stage: s, caller: c}
 }
 

@@ -38,6 +38,7 @@ var ticks = map[string]int{
 	"server/attempts.go":           2, // age of an attempt
 	"server/gate.go":               2, // since the last warning
 	"server/journal/journal.go":    4, // how long a sync takes
+	"server/kmip/office.go":        2, // deadline
 	"server/kmip/serve.go":         4, // deadlines
 	"server/local.go":              1, // deadline
 	"server/sealstatus.go":         2, // how long a seal takes

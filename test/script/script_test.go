@@ -53,7 +53,7 @@ type rig struct {
 }
 
 func newRig(t *testing.T) *rig {
-	r := &rig{Cluster: harness.Start(t, harness.Options{}), bin: filepath.Dir(harness.Binary(t)), planted: [][]byte{[]byte("planted-" + rand.Text())}}
+	r := &rig{Cluster: harness.Start(t, harness.Options{KMIP: true}), bin: filepath.Dir(harness.Binary(t)), planted: [][]byte{[]byte("planted-" + rand.Text())}}
 	dir := t.TempDir()
 	r.ca, r.root = filepath.Join(dir, "ca.pem"), filepath.Join(dir, "root-token")
 	require.NoError(t, os.WriteFile(r.ca, r.CA, 0o600))

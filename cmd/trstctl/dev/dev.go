@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -272,8 +273,24 @@ func (d *cluster) greet(e Env) {
     printf s3cret | trstctl secret put db/password -
     trstctl secret get db/password
 
-Stop them with ^C. What you kill stays dead until: trstctl dev restart ID --dir %s
-`, len(e.Addresses), e.Addresses, quoted(EnvFile(d.opt.Dir)), quoted(d.opt.Dir))
+%sStop them with ^C. What you kill stays dead until: trstctl dev restart ID --dir %s
+`, len(e.Addresses), e.Addresses, quoted(EnvFile(d.opt.Dir)), d.keyPorts(), quoted(d.opt.Dir))
+}
+
+// keyPorts says where the nodes speak KMIP; nothing if none of them does.
+func (d *cluster) keyPorts() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var at []string
+	for _, n := range d.nodes {
+		if n.KMIP != "" {
+			at = append(at, n.KMIP)
+		}
+	}
+	if len(at) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("KMIP is spoken at %s to clients that trstctl kmip client create makes.\n", strings.Join(at, ", "))
 }
 
 // lock keeps a second run off the same directory; the kernel gives it up when this process ends.

@@ -18,10 +18,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Ports: node i has its API at base+10*(i-1), the cluster port after it and gossip after that.
+// Ports: node i has its API at base+10*(i-1), the cluster port after it, gossip after that, and then KMIP.
 const (
 	stride       = 10
-	portsPerNode = 3
+	portsPerNode = 4
 	maxNodes     = 9
 	lowestPort   = 10000 // of those chosen freely: below the range that outgoing connections take
 	highestPort  = 30000
@@ -30,11 +30,12 @@ const (
 // Node is one node of the cluster as it stands in nodes.json.
 type Node struct {
 	ID      string `json:"id"`
-	API     string `json:"api"`     // https://host:port
-	Cluster string `json:"cluster"` // host:port
-	Gossip  string `json:"gossip"`  // host:port
-	PID     int    `json:"pid"`     // 0 when it does not run
-	Dir     string `json:"dir"`     // its data directory; its configuration, Dir.yaml, and log, Dir.log, stand beside it
+	API     string `json:"api"`            // https://host:port
+	Cluster string `json:"cluster"`        // host:port
+	Gossip  string `json:"gossip"`         // host:port
+	KMIP    string `json:"kmip,omitempty"` // host:port; a cluster of an older release has none
+	PID     int    `json:"pid"`            // 0 when it does not run
+	Dir     string `json:"dir"`            // its data directory; its configuration, Dir.yaml, and log, Dir.log, stand beside it
 }
 
 func (n Node) config() string { return n.Dir + ".yaml" }
@@ -49,7 +50,11 @@ func (n Node) joined() bool {
 }
 
 func (n Node) listens() []string {
-	return []string{strings.TrimPrefix(n.API, "https://"), n.Cluster, n.Gossip}
+	all := []string{strings.TrimPrefix(n.API, "https://"), n.Cluster, n.Gossip}
+	if n.KMIP != "" {
+		all = append(all, n.KMIP)
+	}
+	return all
 }
 
 // plan lays out n nodes beneath dir from port base on.
@@ -64,7 +69,7 @@ func plan(dir string, n, base int) ([]Node, error) {
 	for i := range nodes {
 		id, port := "n"+strconv.Itoa(i+1), base+stride*i
 		at := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+offset)) }
-		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), Dir: filepath.Join(dir, id)}
+		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), KMIP: at(3), Dir: filepath.Join(dir, id)}
 	}
 	return nodes, nil
 }
@@ -196,6 +201,7 @@ type nodeConfig struct {
 	Raft    map[string]string `yaml:"raft"`
 	Secrets map[string]bool   `yaml:"secrets"`
 	Transit map[string]bool   `yaml:"transit"`
+	KMIP    map[string]any    `yaml:"kmip"`
 	Disk    map[string]int    `yaml:"disk"`
 	Log     map[string]string `yaml:"log"`
 }
@@ -205,6 +211,7 @@ func (o Options) nodeConfig(n Node, seals []map[string]any) nodeConfig {
 	same := func(s string) address { return address{s, s} }
 	c := nodeConfig{Node: n.ID, Data: n.Dir, API: same(n.listens()[0]), Cluster: same(n.Cluster),
 		Seals: seals, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true}, Transit: map[string]bool{"enable_api": true},
+		KMIP: map[string]any{"enable_api": true, "listen": n.KMIP},
 		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
 	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)
 	return c

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/pem"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/trstctl/trstctl/sdk"
+)
+
+const sourceHelp = `A client is known by what it shows when it connects:
+  nothing else given                 a key that a node makes, and a certificate for it
+  --csr FILE                         a certificate that is issued for a request (PKCS#10, PEM); the names in it are ignored
+  --certificate FILE                 a certificate from elsewhere, PEM
+  --fingerprint HEX                  the same, of which only the SHA-256 is known
+  --public-key-fingerprint HEX       any valid certificate for a key, by the SHA-256 of its SubjectPublicKeyInfo
+  --subject-der FILE --ca NAME       any valid certificate with a subject from an external CA (trstctl kmip ca add); FILE is the subject in DER, or a
+                                     certificate in PEM that has it
+What a client was once known by is never bound to another. FILE may be -, which is stdin.`
+
+// source is by what a client is to be known, as the flags have it.
+type source struct {
+	csr, certificate, fingerprint, publicKey, subject, ca, algorithm string
+	ttl                                                              time.Duration
+}
+
+func sourceFlags(c *cobra.Command) *source {
+	s := &source{}
+	f := c.Flags()
+	f.StringVar(&s.csr, "csr", "", "file with a certificate request in PEM")
+	f.StringVar(&s.certificate, "certificate", "", "file with a certificate from elsewhere in PEM")
+	f.StringVar(&s.fingerprint, "fingerprint", "", "SHA-256 of a certificate from elsewhere, with colons or without")
+	f.StringVar(&s.publicKey, "public-key-fingerprint", "", "SHA-256 of a SubjectPublicKeyInfo")
+	f.StringVar(&s.subject, "subject-der", "", "file with a subject in DER, or a certificate in PEM that has it; with --ca")
+	f.StringVar(&s.ca, "ca", "", "name of an external CA; with --subject-der")
+	f.StringVar(&s.algorithm, "algorithm", "", "of a key that is made: rsa-2048 (default), rsa-3072 or ec-p256")
+	f.DurationVar(&s.ttl, "ttl", 0, "of a certificate that is issued: a minute to ten years (a year unless given)")
+	return s
+}
+
+// given counts by how many things the client would be known.
+func (s *source) given() (n int) {
+	for _, text := range []string{s.csr, s.certificate, s.fingerprint, s.publicKey, s.subject} {
+		if text != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// makes reports whether a node makes a key, issues whether it issues a certificate.
+func (s *source) makes() bool  { return s.given() == 0 }
+func (s *source) issues() bool { return s.makes() || s.csr != "" }
+
+// stdin reports whether it is read from there.
+func (s *source) stdin() bool { return s.csr == "-" || s.certificate == "-" || s.subject == "-" }
+
+func (s *source) check(c *cobra.Command) error {
+	switch {
+	case s.given() > 1:
+		return usagef("a client is known by one of --csr, --certificate, --fingerprint, --public-key-fingerprint and --subject-der, or by a key that is made: give one, or none")
+	case s.algorithm != "" && !s.makes():
+		return usagef("--algorithm goes with a key that is made: leave it out, or the rest")
+	case c.Flag("ttl").Changed && !s.issues():
+		return usagef("--ttl goes with a certificate that is issued: leave it out")
+	case c.Flag("ttl").Changed && (s.ttl < time.Minute || s.ttl%time.Second != 0):
+		return usagef("--ttl is a duration in whole seconds from a minute to ten years, such as 8760h")
+	case (s.ca == "") != (s.subject == ""):
+		return usagef("--subject-der and --ca go together: the subject, and the name of the external CA that vouches for it")
+	}
+	return nil
+}
+
+func (s *source) read(a *app) (sdk.KMIPSource, error) {
+	text := func(file, what string) (string, error) {
+		b, err := a.document(file, maxPublic, what)
+		return string(b), err
+	}
+	switch {
+	case s.csr != "":
+		csr, err := text(s.csr, "the request")
+		return sdk.KMIPRequest(csr, s.ttl), err
+	case s.certificate != "":
+		certificate, err := text(s.certificate, "the certificate")
+		return sdk.KMIPCertificate(certificate), err
+	case s.fingerprint != "":
+		return sdk.KMIPFingerprint(s.fingerprint), nil
+	case s.publicKey != "":
+		return sdk.KMIPPublicKey(s.publicKey), nil
+	case s.subject != "":
+		b, err := a.document(s.subject, maxPublic, "the subject")
+		if err == nil {
+			b, err = subjectOf(b)
+		}
+		return sdk.KMIPSubject(s.ca, b), err
+	}
+	return sdk.KMIPMadeKey(s.algorithm, s.ttl), nil
+}
+
+// subjectOf takes the subject out of a certificate in PEM; anything else is the subject itself.
+func subjectOf(b []byte) ([]byte, error) {
+	block, _ := pem.Decode(b)
+	if block == nil {
+		if len(b) == 0 || bytes.HasPrefix(b, []byte("-----")) {
+			return nil, usagef("--subject-der holds neither a subject in DER nor a certificate in PEM")
+		}
+		return b, nil
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, usagef("--subject-der: %v", err)
+	}
+	return c.RawSubject, nil
+}
+
+const passwordHelp = `With --username the client shows that and a password beside its certificate. The password, without the line break at its end, is in
+--password-file, or is read from the terminal or stdin.`
+
+// password is a username and where its password is.
+type password struct{ username, file string }
+
+func passwordFlags(c *cobra.Command) *password {
+	p := &password{}
+	c.Flags().StringVar(&p.username, "username", "", "that the client shows beside its certificate, with a password")
+	c.Flags().StringVar(&p.file, "password-file", "", "file with its password; - or none: the terminal or stdin")
+	return p
+}
+
+// check refuses a file without a username, and two things that are both on stdin.
+func (p *password) check(stdinTaken bool) error {
+	switch {
+	case p.file != "" && p.username == "":
+		return usagef("--password-file goes with --username")
+	case p.username != "" && (p.file == "" || p.file == "-") && stdinTaken:
+		return usagef("stdin is read once: give --password-file, or the other in a file")
+	}
+	return nil
+}
+
+// read returns nil without a username. It is the caller's to clear.
+func (p *password) read(a *app) (*sdk.KMIPPassword, error) {
+	if p.username == "" {
+		return nil, nil
+	}
+	b, err := p.bytes(a)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimSuffix(bytes.TrimSuffix(b, []byte("\n")), []byte("\r"))
+	if len(b) == 0 {
+		return nil, usagef("the password is empty")
+	}
+	return &sdk.KMIPPassword{Username: p.username, Password: b}, nil
+}
+
+func (p *password) bytes(a *app) ([]byte, error) {
+	switch {
+	case p.file != "" && p.file != "-":
+		return readFile(p.file, maxToken, "the password")
+	case terminal(a.in):
+		return a.prompt("password (not shown): ")
+	}
+	return readUpTo(a.in, maxToken, "the password")
+}
+
+func (*password) clear(p *sdk.KMIPPassword) {
+	if p != nil {
+		clear(p.Password)
+	}
+}
