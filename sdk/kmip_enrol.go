@@ -15,6 +15,7 @@ type sourceWire struct {
 	Certificate *string `json:"certificate,omitempty"`
 	Fingerprint *string `json:"fingerprint,omitempty"`
 	PublicKey   *string `json:"public_key_fingerprint,omitempty"`
+	Pending     *string `json:"pending_public_key_fingerprint,omitempty"`
 	Subject     *[]byte `json:"subject_der,omitempty"`
 	CA          string  `json:"ca,omitempty"`
 	Algorithm   string  `json:"algorithm,omitempty"`
@@ -42,6 +43,10 @@ func KMIPFingerprint(sum string) KMIPSource { return KMIPSource{sourceWire{Finge
 
 // KMIPPublicKey is every valid certificate for a key, by the SHA-256 of its SubjectPublicKeyInfo.
 func KMIPPublicKey(sum string) KMIPSource { return KMIPSource{sourceWire{PublicKey: &sum}} }
+
+// KMIPPresented is the certificate that presented itself to a node while a window was open (OpenKMIPWindow), by the SHA-256 of its SubjectPublicKeyInfo as its owner reads
+// it off the device. NotFound if none did.
+func KMIPPresented(sum string) KMIPSource { return KMIPSource{sourceWire{Pending: &sum}} }
 
 // KMIPSubject is every valid certificate with a subject (RDNSequence in DER, as x509.Certificate.RawSubject has it) from the external CA of that name.
 func KMIPSubject(ca string, subject []byte) KMIPSource {

@@ -58,7 +58,7 @@ func newKeyService(m *member, cfg Config, ledger *fsm.Ledger, d *doors) (*keySer
 	now := func() fsm.Time { return fsm.At(chaos.Now()) }
 	k := &keyService{m: m, clients: kmipclient.New(ledger, m.keys, living{m.tenants}, now), names: cfg.serverNames()}
 	k.office = &kmip.Office{Ledger: ledger, Objects: managedkey.New(ledger, m.keys, now), Clients: k.clients, Cluster: kmipCluster{m}, Unsealed: m.keys.Unsealed,
-		Journal: m.reads, Patience: kmipPatience, Places: admit.NewQueue("KMIP requests", cfg.KMIP.Requests, 2*cfg.KMIP.Requests), Log: m.log}
+		Journal: m.reads, Patience: kmipPatience, Places: admit.NewQueue("KMIP requests", cfg.KMIP.Requests, 2*cfg.KMIP.Requests), Waiting: &kmip.Waiting{}, Log: m.log}
 	k.leaves, k.leave = context.WithCancel(m.stopping)
 	return k, errors.Join(k.open("kmip.listen", cfg.KMIP.Listen, d, k.ttlv(cfg)), k.open("kmip.https", cfg.KMIP.HTTPS, d, k.https(cfg)))
 }

@@ -121,7 +121,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
 		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
 		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
@@ -255,6 +255,8 @@ func (m *member) answer(ctx context.Context, peer, name string, body []byte) ([]
 		return m.kmip.office.AnswerPassed(ctx, body)
 	case askServerCA:
 		return nil, m.kmip.answerCA(ctx, peer)
+	case askRoom:
+		return m.kmip.answerRoom(body)
 	case askHead, askPage:
 		return m.reads.answer(ctx, name, body)
 	}

@@ -17,14 +17,15 @@ const sourceHelp = `A client is known by what it shows when it connects:
   --certificate FILE                 a certificate from elsewhere, PEM
   --fingerprint HEX                  the same, of which only the SHA-256 is known
   --public-key-fingerprint HEX       any valid certificate for a key, by the SHA-256 of its SubjectPublicKeyInfo
+  --pending HEX                      the certificate that presented itself (trstctl kmip pending), by the SHA-256 of its SubjectPublicKeyInfo
   --subject-der FILE --ca NAME       any valid certificate with a subject from an external CA (trstctl kmip ca add); FILE is the subject in DER, or a
                                      certificate in PEM that has it
 What a client was once known by is never bound to another. FILE may be -, which is stdin.`
 
 // source is by what a client is to be known, as the flags have it.
 type source struct {
-	csr, certificate, fingerprint, publicKey, subject, ca, algorithm string
-	ttl                                                              time.Duration
+	csr, certificate, fingerprint, publicKey, pending, subject, ca, algorithm string
+	ttl                                                                       time.Duration
 }
 
 func sourceFlags(c *cobra.Command) *source {
@@ -34,6 +35,7 @@ func sourceFlags(c *cobra.Command) *source {
 	f.StringVar(&s.certificate, "certificate", "", "file with a certificate from elsewhere in PEM")
 	f.StringVar(&s.fingerprint, "fingerprint", "", "SHA-256 of a certificate from elsewhere, with colons or without")
 	f.StringVar(&s.publicKey, "public-key-fingerprint", "", "SHA-256 of a SubjectPublicKeyInfo")
+	f.StringVar(&s.pending, "pending", "", "SHA-256 of the SubjectPublicKeyInfo of a certificate that presented itself")
 	f.StringVar(&s.subject, "subject-der", "", "file with a subject in DER, or a certificate in PEM that has it; with --ca")
 	f.StringVar(&s.ca, "ca", "", "name of an external CA; with --subject-der")
 	f.StringVar(&s.algorithm, "algorithm", "", "of a key that is made: rsa-2048 (default), rsa-3072 or ec-p256")
@@ -43,7 +45,7 @@ func sourceFlags(c *cobra.Command) *source {
 
 // given counts by how many things the client would be known.
 func (s *source) given() (n int) {
-	for _, text := range []string{s.csr, s.certificate, s.fingerprint, s.publicKey, s.subject} {
+	for _, text := range []string{s.csr, s.certificate, s.fingerprint, s.publicKey, s.pending, s.subject} {
 		if text != "" {
 			n++
 		}
@@ -61,7 +63,7 @@ func (s *source) stdin() bool { return s.csr == "-" || s.certificate == "-" || s
 func (s *source) check(c *cobra.Command) error {
 	switch {
 	case s.given() > 1:
-		return usagef("a client is known by one of --csr, --certificate, --fingerprint, --public-key-fingerprint and --subject-der, or by a key that is made: give one, or none")
+		return usagef("a client is known by one of --csr, --certificate, --fingerprint, --public-key-fingerprint, --pending and --subject-der, or by a key that is made: give one, or none")
 	case s.algorithm != "" && !s.makes():
 		return usagef("--algorithm goes with a key that is made: leave it out, or the rest")
 	case c.Flag("ttl").Changed && !s.issues():
@@ -90,6 +92,8 @@ func (s *source) read(a *app) (sdk.KMIPSource, error) {
 		return sdk.KMIPFingerprint(s.fingerprint), nil
 	case s.publicKey != "":
 		return sdk.KMIPPublicKey(s.publicKey), nil
+	case s.pending != "":
+		return sdk.KMIPPresented(s.pending), nil
 	case s.subject != "":
 		b, err := a.document(s.subject, maxPublic, "the subject")
 		if err == nil {

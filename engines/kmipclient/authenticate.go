@@ -86,6 +86,15 @@ func Guard(r fsm.Reader, tenant fsm.UID) (fsm.Guard, error) { return fsm.GuardOf
 
 // match finds what a certificate is bound to.
 func match(r fsm.Reader, c *x509.Certificate, now fsm.Time) (ref subjectRow, found bool, err error) {
+	all, err := standings(r, c, now)
+	if err == nil {
+		ref, found = decideMatch(all)
+	}
+	return ref, found, err
+}
+
+// standings finds the claims that a certificate falls under.
+func standings(r fsm.Reader, c *x509.Certificate, now fsm.Time) ([]standing, error) {
 	all := make([]standing, 0, len(claimKinds))
 	for _, by := range []struct {
 		kind string
@@ -93,21 +102,17 @@ func match(r fsm.Reader, c *x509.Certificate, now fsm.Time) (ref subjectRow, fou
 	}{{byCertificate, printOf(c)}, {byKey, keyPrint(c)}} {
 		row, found, err := claims.Get(r, fsm.K(by.kind, by.sum[:]))
 		if err != nil {
-			return ref, false, err
+			return nil, err
 		}
 		if found {
 			all = append(all, standing{by.kind, row})
 		}
 	}
 	row, found, err := matchSubject(r, c, now)
-	if err != nil {
-		return ref, false, err
-	}
-	if found {
+	if err == nil && found {
 		all = append(all, standing{bySubject, row})
 	}
-	ref, found = decideMatch(all)
-	return ref, found, nil
+	return all, err
 }
 
 // decideMatch says by which of the claims on a certificate its sender comes in: by the fingerprint, else the key, else the subject. Certificates are no

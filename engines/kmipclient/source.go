@@ -145,6 +145,9 @@ func (s Source) bind(b *Bound, now fsm.Time) error {
 	case PublicKey:
 		b.PublicKey = s.sum
 	case Certificate:
+		if s.given == nil {
+			return errNotPresented()
+		}
 		if past(expiry(s.given), now) {
 			return fault.Bad("certificate", "has expired")
 		}

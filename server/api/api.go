@@ -100,6 +100,7 @@ type Options struct {
 	Uses    *transit.Worker // of transit's keys, on this node
 	KMIP    *kmipclient.Engine
 	Objects *managedkey.Engine // of KMIP's clients
+	Waiting Waiting
 
 	Reads     Reads
 	Leader    Leader

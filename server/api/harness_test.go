@@ -204,6 +204,7 @@ type bench struct {
 
 	journals *fakeJournals
 	raft     *oneLog
+	waiting  fakeWaiting
 }
 
 // newBench founds a cluster of one.
@@ -242,7 +243,7 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.journals = newFakeJournals(t)
 	opt := Options{Node: "n1", Journal: b.journals, Refusals: b.journals, Journals: b.journals, Signer: audit.New(ledger, b.keys), Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Waiting: &b.waiting, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
 	opt.Transit = transit.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })

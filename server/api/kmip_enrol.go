@@ -55,12 +55,13 @@ func (k *kmipCredentials) wipe() {
 	}
 }
 
-// kmipSource is by what a client is to be known. Without any of the first five a key is made here. They are bytes so that an empty one is not none.
+// kmipSource is by what a client is to be known. Without any of the first six a key is made here. They are bytes so that an empty one is not none.
 type kmipSource struct {
 	CSR         strictjson.Text   `json:"csr" doc:"a PKCS#10 request in PEM, for which a certificate is issued; the names in it are ignored"`
 	Certificate strictjson.Text   `json:"certificate" doc:"from elsewhere, in PEM"`
 	Fingerprint strictjson.Text   `json:"fingerprint" doc:"SHA-256 of a certificate from elsewhere, in hexadecimal digits, with colons or without"`
 	PublicKey   strictjson.Text   `json:"public_key_fingerprint" doc:"SHA-256 of a SubjectPublicKeyInfo: any valid certificate for that key"`
+	Pending     strictjson.Text   `json:"pending_public_key_fingerprint" doc:"SHA-256 of the SubjectPublicKeyInfo of a certificate that presented itself (see /kmip/pending), as its owner reads it off the device: that certificate"`
 	Subject     strictjson.Base64 `json:"subject_der" doc:"a distinguished name (RDNSequence in DER), from the external CA that ca names"`
 	CA          string            `json:"ca" doc:"name of an external CA; with subject_der"`
 	Algorithm   string            `json:"algorithm" doc:"of a key that is made here: rsa-2048, which is the default, rsa-3072 or ec-p256"`
@@ -69,7 +70,7 @@ type kmipSource struct {
 
 // given counts by how many things the client would be known.
 func (s *kmipSource) given() (n int) {
-	for _, b := range [][]byte{s.CSR, s.Certificate, s.Fingerprint, s.PublicKey, s.Subject} {
+	for _, b := range [][]byte{s.CSR, s.Certificate, s.Fingerprint, s.PublicKey, s.Pending, s.Subject} {
 		if b != nil {
 			n++
 		}
@@ -81,7 +82,7 @@ func (s *kmipSource) check() error {
 	n := s.given()
 	switch {
 	case n > 1:
-		return fault.New(fault.Invalid, "a client is known by one of csr, certificate, fingerprint, public_key_fingerprint and subject_der, or by a key that is made here")
+		return fault.New(fault.Invalid, "a client is known by one of csr, certificate, fingerprint, public_key_fingerprint, pending_public_key_fingerprint and subject_der, or by a key that is made here")
 	case s.Algorithm != "" && n > 0:
 		return fault.Bad("algorithm", "goes with a key that is made here")
 	case s.TTL != 0 && n > 0 && s.CSR == nil:
@@ -94,7 +95,8 @@ func (s *kmipSource) check() error {
 	return nil
 }
 
-func (s *kmipSource) engine() (kmipclient.Source, error) {
+// engine is what the engine binds; waitingFor looks for a certificate that presented itself.
+func (s *kmipSource) engine(waitingFor func(kmipclient.Fingerprint) ([]byte, error)) (kmipclient.Source, error) {
 	life := time.Duration(s.TTL)
 	switch {
 	case s.CSR != nil:
@@ -105,6 +107,14 @@ func (s *kmipSource) engine() (kmipclient.Source, error) {
 		return byPrint("fingerprint", s.Fingerprint, kmipclient.ByFingerprint)
 	case s.PublicKey != nil:
 		return byPrint("public_key_fingerprint", s.PublicKey, kmipclient.ByPublicKey)
+	case s.Pending != nil:
+		return byPrint("pending_public_key_fingerprint", s.Pending, func(key kmipclient.Fingerprint) (kmipclient.Source, error) {
+			certificate, err := waitingFor(key)
+			if err != nil {
+				return kmipclient.Source{}, err
+			}
+			return kmipclient.ByPresented(certificate)
+		})
 	case s.Subject != nil:
 		return kmipclient.BySubject(s.CA, s.Subject)
 	}
@@ -146,7 +156,7 @@ func (b *kmipEnrolBody) check() error {
 
 func enrolKMIPClient(c *call) (any, error) {
 	b := c.body.(*kmipEnrolBody)
-	by, err := b.engine()
+	by, err := b.engine(c.waitingFor)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +172,7 @@ type kmipRenewBody struct {
 
 func renewKMIPClient(c *call) (any, error) {
 	b := c.body.(*kmipRenewBody)
-	by, err := b.engine()
+	by, err := b.engine(c.waitingFor)
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 
 // kmipRoutes administer who may speak KMIP. The port that speaks it is another.
 func kmipRoutes() []*route {
-	return slices.Concat(kmipCARoutes(), kmipRoleRoutes(), kmipClientRoutes(), kmipEnrolRoutes(), kmipObjectRoutes())
+	return slices.Concat(kmipCARoutes(), kmipRoleRoutes(), kmipClientRoutes(), kmipEnrolRoutes(), kmipPendingRoutes(), kmipObjectRoutes())
 }
 
 func kmipCARoutes() []*route {
@@ -32,6 +32,21 @@ func kmipCARoutes() []*route {
 		{name: "kmip.server.rotate", method: http.MethodPost, pattern: "/kmip/server/rotate", kind: write, surface: operator, handle: rotateKMIPServer, global: true, roots: true,
 			summary: "Make the next generation of the CA of the cluster's KMIP servers; for the root tenant.", needs: []need{may(server, rbac.Write), may(server, rbac.Sudo)},
 			limit: smallBody, request: of[kmipServerBody](), response: of[kmipCA]()},
+	}
+}
+
+// kmipPendingRoutes need sudo: while a window is open, whoever has a certificate can take up room in every node's memory.
+func kmipPendingRoutes() []*route {
+	const pending, one = "kmip/pending", "/kmip/pending"
+	return []*route{
+		{name: "kmip.pending.list", method: http.MethodGet, pattern: one, kind: read, surface: operator, handle: listKMIPPending,
+			summary: "Say which certificates that nobody knows have presented themselves while a window is open.", needs: []need{may(pending, rbac.List), may(pending, rbac.Sudo)},
+			response: of[kmipPendingAnswer]()},
+		{name: "kmip.pending.open", method: http.MethodPost, pattern: one, kind: act, surface: operator, handle: openKMIPWindow,
+			summary: "Have every node remember, for some minutes, the certificates that nobody knows, so that one can be accepted (POST /kmip/clients/{name}).",
+			needs:   []need{may(pending, rbac.Write), may(pending, rbac.Sudo)}, limit: smallBody, request: of[kmipWindowBody](), response: of[kmipWindow]()},
+		{name: "kmip.pending.close", method: http.MethodDelete, pattern: one, kind: act, surface: operator, handle: closeKMIPWindow,
+			summary: "Close the window before its time.", needs: []need{may(pending, rbac.Delete), may(pending, rbac.Sudo)}, response: of[kmipWindow]()},
 	}
 }
 

@@ -45,6 +45,7 @@ type Office struct {
 	Journal  Journal
 	Places   *admit.Queue  // of requests that are carried out at the same time
 	Patience time.Duration // for which a message that was not carried out, as when there is no leader, is tried again: appliances take the first refusal for the last word
+	Waiting  *Waiting      // certificates that nobody knows
 	Log      *slog.Logger
 }
 
@@ -127,7 +128,18 @@ func (v *visit) answer(ctx context.Context, commits bool) ([]byte, error) {
 		clear(out)
 		return v.elsewhere(ctx)
 	}
+	v.report(ctx)
 	return out, err
+}
+
+// report logs why a message as a whole was not carried out, when its sender is told nothing of it.
+func (v *visit) report(ctx context.Context) {
+	if v.ended == nil || errors.Is(v.ended, errUndone) {
+		return
+	}
+	if _, expected := explain(v.ended); !expected {
+		v.Log.ErrorContext(ctx, "a KMIP message failed", "request", "req_"+v.id.String(), "address", v.peer.Address, "err", v.ended)
+	}
 }
 
 func (v *visit) carryOut(ctx context.Context, commits bool, do func(Stage) error) error {
@@ -179,7 +191,7 @@ func (v *visit) read(ctx context.Context, do func(Stage) error) error {
 		return err
 	}
 	s := v.Objects.View(at, v.client.Tenant)
-	err = do(newSession(s, callerOf(v.client)))
+	err = do(v.session(ctx, s))
 	if v.moved = s.Changed(); v.moved {
 		return err
 	}
@@ -204,7 +216,7 @@ func (v *visit) commit(ctx context.Context, do func(Stage) error) error {
 			g, err := kmipclient.Guard(at, tenant)
 			return []fsm.Guard{g}, err
 		}}
-	_, err = v.Objects.Commit(ctx, req, func(s *managedkey.Stage) error { return do(newSession(s, callerOf(v.client))) })
+	_, err = v.Objects.Commit(ctx, req, func(s *managedkey.Stage) error { return do(v.session(ctx, s)) })
 	if recorded := v.record(err); recorded != nil && err == nil {
 		v.Log.WarnContext(ctx, "what a KMIP client was given with a change is not in the journal", "request", req.Origin.Request, "err", recorded)
 	}
@@ -234,7 +246,7 @@ func (v *visit) of(ctx context.Context) (fsm.UID, error) {
 func (v *visit) authenticate(at *fsm.View) (err error) {
 	now := max(at.Now(), fsm.At(chaos.Now()))
 	if v.client, err = v.Clients.Authenticate(at, v.peer.Chain, now); err != nil {
-		return err
+		return errors.Join(err, v.await(at, now))
 	}
 	given, err := credentials(v.request)
 	if err == nil {
@@ -247,8 +259,30 @@ func (v *visit) authenticate(at *fsm.View) (err error) {
 	return err
 }
 
+// await keeps the certificate of a peer that nobody knows, if a tenant waits for one.
+func (v *visit) await(at *fsm.View, now fsm.Time) error {
+	if len(v.peer.Chain) == 0 || !v.Waiting.awaited() {
+		return nil
+	}
+	unknown, err := kmipclient.Unknown(at, v.peer.Chain[0], now)
+	if unknown {
+		v.Waiting.note(v.peer.Chain[0], v.peer.Address, now)
+	}
+	return err
+}
+
 func (v *visit) actor() fsm.Actor {
 	return fsm.Actor{Identity: "kmip:" + v.client.Name, Accessor: fmt.Sprintf("kmip_%s.%d", v.client.UID, v.client.Binding)}
+}
+
+// session is for the operations of the client, whose unexpected errors are logged.
+func (v *visit) session(ctx context.Context, stage *managedkey.Stage) *session {
+	s := newSession(stage, callerOf(v.client))
+	s.failed = func(operation uint32, err error) {
+		name, _ := ttlv.EnumName(ttlv.TagOperation, operation) // the session knows it
+		v.Log.ErrorContext(ctx, "a KMIP operation failed", "operation", name, "client", v.client.Name, "request", "req_"+v.id.String(), "err", err)
+	}
+	return s
 }
 
 // callerOf is a client as sessions know it.

@@ -1,6 +1,7 @@
 package kmip
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -72,16 +73,35 @@ type branch struct {
 	cluster  *fakeCluster // the follower's
 	journal  *kept        // the follower's
 	sealed   bool
+	log      *logged
+}
+
+// logged is what the branch has logged.
+type logged struct {
+	mu   sync.Mutex // guards the rest
+	text bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func newBranch(t testing.TB) *branch {
-	b := &branch{desk: newDesk(t), journal: &kept{}}
+	b := &branch{desk: newDesk(t), journal: &kept{}, log: &logged{}}
 	b.clients = kmipclient.New(b.ledger, b.keys, everyTenant{}, func() fsm.Time { return fsm.At(time.Now()) })
 	_, _, err := b.clients.EnsureServerCA(t.Context(), fsm.Request{ID: fsm.UID{1}, Tenant: fsm.RootTenant}, kmipclient.P256)
 	require.NoError(t, err)
 	office := func(c Cluster, j Journal) *Office {
 		return &Office{Ledger: b.ledger, Objects: b.engine, Clients: b.clients, Cluster: c, Unsealed: func() bool { return !b.sealed }, Journal: j,
-			Places: admit.NewQueue("KMIP requests", 16, 16), Log: slog.New(slog.DiscardHandler)}
+			Places: admit.NewQueue("KMIP requests", 16, 16), Waiting: &Waiting{}, Log: slog.New(slog.NewTextHandler(b.log, nil))}
 	}
 	leader := office(&fakeCluster{}, &kept{})
 	b.cluster = &fakeCluster{leader: leader}
@@ -246,7 +266,6 @@ func TestClientsOfOneTenantSeeWhatTheirRoleSays(t *testing.T) {
 	require.Zero(t, reason(t, auditor.ask(asks(ttlv.OperationDiscoverVersions, ""))[0]), "what the server can do anybody may ask")
 }
 
-// TestWhoWasRevokedIsRefusedOnTheConnectionThatIsOpen, and on one that is resumed.
 // TestARoleBoundsTheObjectsOfAClient counts those that live, and what a batch itself has made and destroyed.
 func TestARoleBoundsTheObjectsOfAClient(t *testing.T) {
 	b := newBranch(t)
@@ -263,6 +282,7 @@ func TestARoleBoundsTheObjectsOfAClient(t *testing.T) {
 	require.NotZero(t, reason(t, l.ask(creates("four"))[0]))
 }
 
+// TestWhoWasRevokedIsRefusedOnTheConnectionThatIsOpen, and on one that is resumed.
 func TestWhoWasRevokedIsRefusedOnTheConnectionThatIsOpen(t *testing.T) {
 	b := newBranch(t)
 	acme := b.tenant()
@@ -334,6 +354,25 @@ func TestNothingIsGivenThatIsNotInTheJournal(t *testing.T) {
 	got := l.ask(asks(ttlv.OperationGet, id))[0]
 	require.Equal(t, ttlv.ResultReasonGeneralFailure, reason(t, got))
 	require.Nil(t, got.Find(ttlv.TagResponsePayload))
+	require.Contains(t, b.log.String(), "planted: the disk is full")
+}
+
+// TestWhatTheClientIsNotToldIsLogged, and what it is told is not.
+func TestWhatTheClientIsNotToldIsLogged(t *testing.T) {
+	const certify = ttlv.OperationCertify // which this server does not do
+	b := newBranch(t)
+	l := b.follower.as(b.enrol(b.tenant(), "array", ""))
+	require.Equal(t, ttlv.ResultReasonOperationNotSupported, reason(t, l.ask(asks(certify, ""))[0]))
+	require.Empty(t, b.log.String())
+	operations[certify] = operation{do: func(*call) (*ttlv.Item, error) { return nil, errors.New("planted: a table is damaged") }}
+	t.Cleanup(func() { delete(operations, certify) })
+	got := l.ask(asks(certify, ""))[0]
+	require.Equal(t, ttlv.ResultReasonGeneralFailure, reason(t, got))
+	message, err := got.Find(ttlv.TagResultMessage).TextString()
+	require.NoError(t, err)
+	require.NotContains(t, message, "planted")
+	require.Contains(t, b.log.String(), "planted: a table is damaged")
+	require.Contains(t, b.log.String(), "operation=Certify client=array")
 }
 
 func TestACredentialNarrows(t *testing.T) {

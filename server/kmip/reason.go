@@ -119,22 +119,28 @@ func reasonIn(v ttlv.Version, r Reason) Reason {
 
 // refusalOf returns what a client is told of an error.
 func refusalOf(err error) *Refusal {
-	var r *Refusal
+	if r, expected := explain(err); expected {
+		return r
+	}
+	return refuse(ttlv.ResultReasonGeneralFailure, "internal error: the node's log has the details")
+}
+
+// explain puts an error into the protocol's terms. One that is not expected is for the log, not for the client.
+func explain(err error) (r *Refusal, expected bool) {
 	var f *fault.Error
 	switch {
 	case errors.As(err, &r):
-		return r
+		return r, true
 	case ttlv.KindOf(err) == ttlv.Missing || ttlv.KindOf(err) == ttlv.Mismatch:
-		return refuse(ttlv.ResultReasonInvalidMessage, "%v", err)
+		return refuse(ttlv.ResultReasonInvalidMessage, "%v", err), true
 	case errors.Is(err, suite.ErrFailed):
-		return refuse(ttlv.ResultReasonCryptographicFailure, "the cryptographic operation failed")
-	case errors.As(err, &f):
-		if reason, known := closer[managedkey.ReasonOf(err)]; known {
-			return &Refusal{reason, f.Message}
-		}
-		if reason, known := reasons[f.Kind]; known {
-			return &Refusal{reason, f.Message}
-		}
+		return refuse(ttlv.ResultReasonCryptographicFailure, "the cryptographic operation failed"), true
+	case !errors.As(err, &f):
+		return nil, false
 	}
-	return refuse(ttlv.ResultReasonGeneralFailure, "internal error: the node's log has the details")
+	reason, expected := closer[managedkey.ReasonOf(err)]
+	if !expected {
+		reason, expected = reasons[f.Kind]
+	}
+	return &Refusal{reason, f.Message}, expected
 }

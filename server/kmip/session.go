@@ -37,7 +37,8 @@ func (c *Caller) sees(o *managedkey.Object) bool {
 type session struct {
 	stage       *managedkey.Stage
 	caller      Caller
-	placeholder string // ID Placeholder (KMIP 1.4 section 4): the object that the operations before have left
+	placeholder string                            // ID Placeholder (KMIP 1.4 section 4): the object that the operations before have left
+	failed      func(operation uint32, err error) // told of what the client is not told; nil: nobody wants to know
 }
 
 // newSession binds a stage to a caller: what the caller does not see is not there for it.
@@ -84,9 +85,17 @@ func (s *session) Do(ctx context.Context, version ttlv.Version, op uint32, paylo
 	if err != nil {
 		out.Wipe()
 		s.placeholder = left
+		s.report(op, err)
 		return nil, err
 	}
 	return out, nil
+}
+
+// report passes on an error that no operation should end with.
+func (s *session) report(op uint32, err error) {
+	if _, expected := explain(err); !expected && s.failed != nil {
+		s.failed(op, err)
+	}
 }
 
 // object returns the id of the object that the call is about: the one that it names, or the one that the operations before have left.
