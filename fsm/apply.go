@@ -124,7 +124,7 @@ func (r *Registry) applyRecord(tx *Tx, rec record, payloads []Sealed) (Outcome, 
 		}
 	}
 	for i, msg := range rec.Outbox {
-		if err := putMessage(tx, m.Seq, i, msg); err != nil {
+		if err := oweMessage(tx, Owed{Seq: m.Seq, Pos: uint64(i), Message: msg, Tenant: rec.Tenant, At: rec.At}); err != nil {
 			return Outcome{}, err
 		}
 	}

@@ -19,11 +19,13 @@ type Guard struct {
 	Version uint64 `cbor:"3,keyasint"`
 }
 
-// Message is owed to the outside. Kind chooses the dispatcher; the body is sealed.
+// Message is owed to the outside, by the entry that brings it.
 type Message struct {
-	ID   UID    `cbor:"1,keyasint"`
-	Kind string `cbor:"2,keyasint"`
-	Body Sealed `cbor:"3,keyasint"`
+	ID          UID    `cbor:"1,keyasint"`           // for receivers, who may get it more than once
+	Kind        string `cbor:"2,keyasint"`           // chooses the dispatcher: "lease.revocation"
+	Body        Sealed `cbor:"3,keyasint"`           // nothing, if the dispatcher finds all that it needs in the state
+	Destination string `cbor:"4,keyasint,omitempty"` // what is slow or fails together, as the kind names it: a connection
+	Lane        string `cbor:"5,keyasint,omitempty"` // messages of one lane of a destination are delivered one at a time, in order
 }
 
 // Reply is the answer to the caller, kept in the receipt. What must not be read from disk stands in Secret.

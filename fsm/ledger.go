@@ -40,6 +40,7 @@ type Ledger struct {
 	log   Log
 	lanes lanes
 	now   func() time.Time
+	kinds sync.Map // of messages for which there is a dispatcher -> true
 }
 
 // LedgerOption changes what NewLedger sets up.
@@ -56,6 +57,9 @@ func NewLedger(s *Store, l Log, options ...LedgerOption) *Ledger {
 	}
 	return out
 }
+
+// Serve says that there is a dispatcher for messages of a kind. An entry that owes any other is refused: it would be owed for ever.
+func (l *Ledger) Serve(kind string) { l.kinds.Store(kind, true) }
 
 // Leads reports whether this node may propose now.
 func (l *Ledger) Leads() bool {
@@ -152,10 +156,23 @@ func (l *Ledger) decide(r Request, decide Decide) (*Entry, Receipt, uint64, erro
 	if e.Empty() {
 		return nil, Receipt{At: v.Now(), Reply: e.Reply}, v.Index(), nil
 	}
-	if err := permits(v, e); err != nil {
+	if err := errors.Join(permits(v, e), l.delivers(v, e)); err != nil {
 		return nil, Receipt{}, v.Index(), err
 	}
 	return e, Receipt{}, v.Index(), nil
+}
+
+// delivers refuses an entry with a message that nobody would deliver.
+func (l *Ledger) delivers(v *View, e *Entry) error {
+	for _, m := range e.Outbox {
+		if _, served := l.kinds.Load(m.Kind); !served {
+			return fault.New(fault.Invalid, "nobody delivers messages of kind %q", m.Kind)
+		}
+		if v.Version() < outboxSince {
+			return tooEarly(outboxSince, v.Version())
+		}
+	}
+	return nil
 }
 
 // present waits until the local state covers everything acknowledged before the call.

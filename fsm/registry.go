@@ -75,11 +75,14 @@ func KnownTo(version uint32, events []Event) []Event {
 func permits(v *View, e *Entry) error {
 	for _, it := range e.items {
 		if need := since(it.event); need > v.Version() {
-			return fault.New(fault.NotDone, "this needs version %d of the cluster, which is at %d: every node must first run a binary that reads it", need, v.Version()).
-				After(time.Second)
+			return tooEarly(need, v.Version())
 		}
 	}
 	return nil
+}
+
+func tooEarly(need, is uint32) error {
+	return fault.New(fault.NotDone, "this needs version %d of the cluster, which is at %d: every node must first run a binary that reads it", need, is).After(time.Second)
 }
 
 // Events returns a zero value of each type of event, in the order of registration.

@@ -106,4 +106,8 @@ var All = []Mutant{
 		"A purge of all versions of a secret forgets its last number.",
 		"PROTOCOL 21: streams and versions never restart.",
 		"No fault: purge of all versions on the register, then a put: it answers version 1."},
+	{"kmip-reads-do-not-wait",
+		"A node answers KMIP reads from the state at hand, without asking how far the cluster is.",
+		"DESIGN, KMIP: a message is first tried over the confirmed present.",
+		"No fault: kmip, which looks for a key through another node as soon as it was made, and gets it as soon as it was destroyed."},
 }

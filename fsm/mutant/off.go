@@ -24,6 +24,7 @@ const (
 	AcknowledgementsForgotten       = false
 	ReceiptsNotBoundToRequest       = false
 	VersionsRestartAfterPurge       = false
+	KmipReadsDoNotWait              = false
 )
 
 // Chosen is the name of the mutant that this program is, "" for none.

@@ -34,6 +34,7 @@ var (
 	AcknowledgementsForgotten       = chosen("acknowledgements-forgotten")
 	ReceiptsNotBoundToRequest       = chosen("receipts-not-bound-to-request")
 	VersionsRestartAfterPurge       = chosen("versions-restart-after-purge")
+	KmipReadsDoNotWait              = chosen("kmip-reads-do-not-wait")
 )
 
 func chosen(name string) bool { return Chosen == name }

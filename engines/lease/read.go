@@ -1,0 +1,43 @@
+package lease
+
+import (
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Get returns a lease of a tenant; fault.NotFound when there is none, or none any more.
+func Get(r fsm.Reader, tenant fsm.UID, id string) (Lease, error) {
+	l, found, err := leases.Get(r, fsm.K(tenant, id))
+	if err == nil && !found {
+		err = fault.New(fault.NotFound, "there is no lease %s: it has ended, or never was", id)
+	}
+	return l, err
+}
+
+// List returns up to limit leases of a tenant whose ids begin with prefix, beyond after and in their order, and where to go on; "" at the end.
+func List(r fsm.Reader, tenant fsm.UID, prefix, after string, limit int) (page []Lease, next string, err error) {
+	err = scan(r, tenant, prefix, after, func(l Lease) bool {
+		if len(page) == limit {
+			next = page[limit-1].ID
+			return false
+		}
+		page = append(page, l)
+		return true
+	})
+	return page, next, err
+}
+
+// scan visits leases whose ids begin with prefix, beyond after.
+func scan(r fsm.Reader, tenant fsm.UID, prefix, after string, visit func(Lease) bool) error {
+	span := fsm.Span{Prefix: fsm.StringPrefix(prefix, tenant)}
+	if after != "" {
+		span.After = fsm.K(tenant, after)
+	}
+	return leases.Scan(r, span, func(_ fsm.Key, l Lease) (bool, error) { return visit(l), nil })
+}
+
+// Count returns how many leases of a tenant count against its limit.
+func Count(r fsm.Reader, tenant fsm.UID) (uint64, error) {
+	n, _, err := counts.Get(r, fsm.K(tenant, ofTenant, ""))
+	return n, err
+}
