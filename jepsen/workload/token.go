@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/trstctl/trstctl/jepsen/history"
@@ -64,15 +66,12 @@ type holder struct {
 
 // life is that of one token and its child.
 func (c *holder) life(ctx context.Context, alias string) {
-	k, ok := c.create(key{}, alias)
+	k, ok := c.create(alias)
 	if !ok {
 		return
 	}
+	family := append([]key{k}, c.children(k)...)
 	c.use(k)
-	family := []key{k}
-	if child, ok := c.create(k, alias+"-child"); ok {
-		family = append(family, child)
-	}
 	for range 2 {
 		c.use(family[c.r.IntN(len(family))])
 	}
@@ -89,9 +88,33 @@ func (c *holder) life(ctx context.Context, alias string) {
 	}
 }
 
-// create makes a token below parent, or below the root.
-func (c *holder) create(parent key, alias string) (k key, ok bool) {
-	node := c.e.Node(c.r)
+// hand is what the numbers of a client's other hands are apart: one process does one thing at a time.
+const hand = 1000
+
+// children makes a child of a new token through every node at once: a leader that was deposed in a pause, and does not know yet, is asked for a change by a token that it has
+// never seen, as soon as it wakes.
+func (c *holder) children(parent key) (all []key) {
+	nodes := c.e.Nodes()
+	made := make([]key, len(nodes))
+	var wg sync.WaitGroup
+	for i, node := range nodes {
+		wg.Go(func() {
+			if k, ok := c.createAt(node, c.process+hand*i, parent, fmt.Sprintf("%s-%d", parent.alias, i)); ok {
+				made[i] = k
+			}
+		})
+	}
+	wg.Wait()
+	return slices.DeleteFunc(made, func(k key) bool { return k.secret == nil })
+}
+
+// create makes a token below the root.
+func (c *holder) create(alias string) (k key, ok bool) {
+	return c.createAt(c.e.Node(c.r), c.process, key{}, alias)
+}
+
+// createAt makes a token below parent, or below the root, through a node.
+func (c *holder) createAt(node string, process int, parent key, alias string) (k key, ok bool) {
 	client := c.e.Client(node)
 	if parent.secret != nil {
 		var err error
@@ -100,7 +123,7 @@ func (c *holder) create(parent key, alias string) (k key, ok bool) {
 		}
 	}
 	k.alias = alias
-	_, err := do(c.e, operation{c.process, "token.create", node, held{Alias: alias, Parent: parent.alias}, false}, func(ctx context.Context) (told, error) {
+	_, err := do(c.e, operation{process, "token.create", node, held{Alias: alias, Parent: parent.alias}, false}, func(ctx context.Context) (told, error) {
 		made, err := client.CreateToken(ctx, sdk.Grant{Policies: []string{tokenPolicy}, TTL: tokenLife, Name: "jepsen"})
 		k.secret, k.accessor = made.Secret, made.Accessor
 		return told{}, err
