@@ -104,9 +104,10 @@ type Terms struct {
 	Account   string
 	Holder    Ref
 	Identity  string
-	TTL       time.Duration
-	MaxTTL    time.Duration
+	Until     fsm.Time // when it expires
+	Last      fsm.Time // no renewal goes beyond it
 	Renewable bool
+	Answer    fsm.Sealed // with the credential
 }
 
 // Grant adds a lease to the entry by which its credential is given, and guards that its holder lives: it expires with that at the latest. fault.Denied when the holder is dead.
@@ -121,8 +122,8 @@ func (e *Engine) Grant(v *fsm.View, entry *fsm.Entry, t Terms) (Lease, error) {
 	}
 	entry.Guard(guards...)
 	l := Lease{ID: t.ID, Engine: t.Engine, Target: t.Target, Role: t.Role, Account: t.Account, Holder: t.Holder, Identity: t.Identity, Issued: now, Renewable: t.Renewable,
-		Max: now.Add(t.MaxTTL), State: Active}
-	l.Expires = min(now.Add(t.TTL), l.Max, last)
+		Max: t.Last, State: Active, Answer: t.Answer}
+	l.Expires = min(t.Until, l.Max, last)
 	entry.Add(Granted{l})
 	return l, nil
 }

@@ -112,7 +112,7 @@ func (r *rig) req() fsm.Request {
 
 func (r *rig) terms(role, token string) Terms {
 	id := NewID("pg", role)
-	return Terms{ID: id, Engine: "dynamic", Target: "pg", Role: role, Account: "v-" + id[len(id)-8:], Holder: Ref{r.tenant, token}, Identity: "ann", TTL: time.Hour, MaxTTL: 24 * time.Hour, Renewable: true}
+	return Terms{ID: id, Engine: "dynamic", Target: "pg", Role: role, Account: "v-" + id[len(id)-8:], Holder: Ref{r.tenant, token}, Identity: "ann", Until: r.log.Now().Add(time.Hour), Last: r.log.Now().Add(24 * time.Hour), Renewable: true}
 }
 
 // grant issues leases, each for an entry of its own.

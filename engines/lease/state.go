@@ -62,6 +62,8 @@ type Lease struct {
 	Ended     fsm.Time `cbor:"14,keyasint,omitempty"` // since when it is not active
 	Seq       uint64   `cbor:"15,keyasint,omitempty"` // with Pos the message by which the backend is to end it
 	Pos       uint64   `cbor:"16,keyasint,omitempty"`
+
+	Answer fsm.Sealed `cbor:"17,keyasint"` // the sealed answer with the credential, so that the end destroys it
 }
 
 // Tables.
@@ -105,6 +107,11 @@ func (l Lease) disarm(tx *fsm.Tx, tenant fsm.UID) error {
 	return errors.Join(expiries.Delete(tx, l.expiryKey(tenant)), holders.Delete(tx, l.holderKey(tenant)))
 }
 
+// finish ends an active lease: a repeated request must not hand out a dead credential.
+func (l Lease) finish(tx *fsm.Tx, tenant fsm.UID) error {
+	return errors.Join(l.disarm(tx, tenant), tx.Destroy(l.Answer))
+}
+
 func applyRenewed(tx *fsm.Tx, m fsm.Meta, e Renewed) error {
 	return change(tx, m.Tenant, e.ID, func(l *Lease) error {
 		if l.State != Active {
@@ -118,7 +125,7 @@ func applyRenewed(tx *fsm.Tx, m fsm.Meta, e Renewed) error {
 
 func applyEnded(tx *fsm.Tx, m fsm.Meta, e Ended) error {
 	return change(tx, m.Tenant, e.ID, func(l *Lease) error {
-		err := l.disarm(tx, m.Tenant)
+		err := l.finish(tx, m.Tenant)
 		l.State, l.Why, l.Ended, l.Seq, l.Pos = Ending, e.Why, m.At, m.Seq, e.Pos
 		return err
 	})
@@ -133,12 +140,12 @@ func applyGone(tx *fsm.Tx, m fsm.Meta, e Gone) error {
 	if l.State != Irrevocable {
 		err = count(tx, m.Tenant, l, -1)
 	}
-	return errors.Join(err, l.disarm(tx, m.Tenant), leases.Delete(tx, fsm.K(m.Tenant, e.ID)))
+	return errors.Join(err, l.finish(tx, m.Tenant), leases.Delete(tx, fsm.K(m.Tenant, e.ID)))
 }
 
 func applyForced(tx *fsm.Tx, m fsm.Meta, e Forced) error {
 	return change(tx, m.Tenant, e.ID, func(l *Lease) error {
-		err := l.disarm(tx, m.Tenant)
+		err := l.finish(tx, m.Tenant)
 		if l.State == Ending {
 			err = errors.Join(err, tx.Settle(l.Seq, l.Pos))
 		}
