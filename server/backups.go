@@ -93,14 +93,10 @@ func (m *member) schedule(cfg Config, meters *meters) (*backup.Schedule, error) 
 	if cfg.Backup.Every == 0 {
 		return nil, nil
 	}
-	allow, err := egress.Parse(cfg.Egress.Allow)
-	if err != nil {
-		return nil, err
-	}
 	id := m.cluster.Identity()
 	return backup.NewSchedule(backup.Plan{
 		Cluster: id.Cluster, Node: id.Node, Every: cfg.Backup.Every, Keep: cfg.Backup.Keep, Scratch: cfg.Backup.Scratch,
-		Target: cfg.Backup.target(egress.Rules{Allow: allow, Cluster: m.clusterPort}), Keys: m.keys, Ledger: m.cluster.Ledger(), Events: registry,
+		Target: cfg.Backup.target(m.egress), Keys: m.keys, Ledger: m.cluster.Ledger(), Events: registry,
 		Present: m.present, Proof: func(v *fsm.View) error { return cluster.ProveKeys(v, m.keys) },
 		Log: m.log,
 	}), meters.registry.Register(backupGauges{m.cluster.Store(), cfg.Backup.Every})

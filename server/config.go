@@ -36,6 +36,7 @@ type Config struct {
 	Raft    RaftConfig    `koanf:"raft"`
 	Secrets SecretsConfig `koanf:"secrets"`
 	Transit TransitConfig `koanf:"transit"`
+	Dynamic DynamicConfig `koanf:"dynamic"`
 	KMIP    KMIPConfig    `koanf:"kmip"`
 	Metrics MetricsConfig `koanf:"metrics"`
 	Limits  LimitsConfig  `koanf:"limits"`
@@ -87,6 +88,11 @@ type SecretsConfig struct {
 
 // TransitConfig switches transit's routes on.
 type TransitConfig struct {
+	EnableAPI bool `koanf:"enable_api"`
+}
+
+// DynamicConfig switches the routes of dynamic secrets on.
+type DynamicConfig struct {
 	EnableAPI bool `koanf:"enable_api"`
 }
 

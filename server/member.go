@@ -17,9 +17,12 @@ import (
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
+	"github.com/trstctl/trstctl/engines/dynamic"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/kmipclient"
+	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/managedkey"
+	"github.com/trstctl/trstctl/engines/outbox"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
@@ -30,12 +33,13 @@ import (
 	"github.com/trstctl/trstctl/server/access"
 	"github.com/trstctl/trstctl/server/api"
 	"github.com/trstctl/trstctl/server/egress"
+	"github.com/trstctl/trstctl/server/lending"
 )
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
 	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register, transit.Register,
-		kmipclient.Register, managedkey.Register).
+		kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register).
 		UpTo(cluster.Version)
 }
 
@@ -48,6 +52,8 @@ type member struct {
 	audit   *audit.Engine
 	transit *keyUse
 	kmip    *keyService
+	lending *lending.Lending
+	egress  egress.Rules
 	tenants *tenant.Engine
 	tokens  *auth.Engine
 	rotator *keyring.Rotator
@@ -78,7 +84,8 @@ func (n *Node) open(id *cluster.Identity, bootstrap bool) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.reads, err = openJournals(n.cfg, id, egress.Rules{Allow: allow, Cluster: m.clusterPort}, meters.metrics, n.log); err != nil {
+	m.egress = egress.Rules{Allow: allow, Cluster: m.clusterPort}
+	if m.reads, err = openJournals(n.cfg, id, m.egress, meters.metrics, n.log); err != nil {
 		return nil, err
 	}
 	m.cluster, err = cluster.Open(cluster.Config{
@@ -104,7 +111,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
-	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places)
+	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
 	doors, err := newDoors()
@@ -114,6 +121,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if m.kmip, err = newKeyService(m, cfg, ledger, doors); err != nil {
 		return err
 	}
+	m.lending = m.lend(ledger)
 	parts := adapter{m, cfg}
 	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
 	if err := meters.registry.Register(m.gauges); err != nil {
@@ -121,9 +129,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Outbox: m.lending.Outbox, Leases: m.lending.Leases, Dynamic: m.lending.Dynamic, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
 		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
-		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
+		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, EnableDynamic: cfg.Dynamic.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
 		return err
 	}
@@ -182,7 +190,7 @@ func (m *member) run(ctx context.Context) error {
 		start(m.kmip.keepCertificate)
 	}
 	start(func(ctx context.Context) error {
-		return m.cluster.WhileLeader(ctx, m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run, m.transit.engine.Rotator(m.log).Run)
+		return m.cluster.WhileLeader(ctx, append(m.lending.Tasks(), m.tokens.Sweeper(m.log).Run, m.rotator.Run, m.audit.Anchorer(m.journals(), m.log).Run, m.transit.engine.Rotator(m.log).Run)...)
 	})
 	if m.backups != nil {
 		start(func(ctx context.Context) error { return m.cluster.WhileLeader(ctx, m.backups.Run) })

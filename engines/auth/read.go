@@ -92,6 +92,12 @@ func (r row) dead(in fsm.Reader, now fsm.Time) bool {
 // Guards hold as long as neither the token nor any ancestor is renewed, revoked or removed.
 func (e *Engine) Guards(r fsm.Reader, s Session) ([]fsm.Guard, error) { return guardsOf(r, s) }
 
+// Living returns the session of a token by its name; alive is false when it or an ancestor is dead, or forgotten.
+func (e *Engine) Living(r fsm.Reader, ref Ref, now fsm.Time) (s Session, alive bool, err error) {
+	at, l, err := climb(r, ref, now)
+	return l.session(at.Token), err == nil && l.alive, err
+}
+
 func guardsOf(r fsm.Reader, s Session) ([]fsm.Guard, error) {
 	guards := make([]fsm.Guard, 0, 1+len(s.Ancestors))
 	g, err := fsm.GuardOf(r, s.Tenant, stream(s.Accessor))

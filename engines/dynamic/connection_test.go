@@ -46,8 +46,8 @@ func TestAConnectionIsTriedBeforeItIsWritten(t *testing.T) {
 func TestRotateRoot(t *testing.T) {
 	for name, plant := range map[string]func(*rig){
 		"nothing fails":               func(*rig) {},
-		"the target is down":          func(r *rig) { r.db.fail = at("password") },
-		"the answer is lost":          func(r *rig) { r.db.fail = at("after password") },
+		"the target is down":          func(r *rig) { r.db.Fail(at("password")) },
+		"the answer is lost":          func(r *rig) { r.db.Fail(at("after password")) },
 		"the result is not committed": func(r *rig) { r.log.before = "dynamic.root.rotated" },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,13 +55,14 @@ func TestRotateRoot(t *testing.T) {
 			plant(r)
 			_, _, err := r.e.RotateRoot(t.Context(), r.keyed("rotate"), "pg")
 			require.Equal(t, name != "nothing fails", err != nil)
-			r.db.fail, r.log.before = nil, ""
+			r.db.Fail(nil)
+			r.log.before = ""
 			r.restart()
 			_, err = r.issue("meanwhile")
 			require.NoError(t, err, "whichever password the target has")
 			r.log.Pass(patience + time.Second)
 			require.NoError(t, r.worker.rotations(t.Context()))
-			require.NotEqual(t, "first", r.db.root)
+			require.NotEqual(t, "first", r.db.Root())
 			known, err := GetConnection(r.view(), acme, "pg")
 			require.NoError(t, err)
 			require.NotZero(t, known.Rotated)
@@ -69,11 +70,11 @@ func TestRotateRoot(t *testing.T) {
 			r.restart()
 			_, err = r.issue("afterwards")
 			require.NoError(t, err)
-			before := r.db.root
+			before := r.db.Root()
 			if err == nil && name == "nothing fails" {
 				_, _, err = r.e.RotateRoot(t.Context(), r.keyed("rotate"), "pg")
 				require.NoError(t, err)
-				require.Equal(t, before, r.db.root, "a repetition rotates nothing")
+				require.Equal(t, before, r.db.Root(), "a repetition rotates nothing")
 			}
 		})
 	}
@@ -132,8 +133,8 @@ func TestStraysAreToldAndEndedWhenSomebodySaysSo(t *testing.T) {
 	known, err := GetConnection(r.view(), acme, "pg")
 	require.NoError(t, err)
 	stray := known.Prefix + "stray"
-	r.db.accounts[stray] = backend.Account{Name: stray}
-	r.db.accounts["somebody"] = backend.Account{Name: "somebody"}
+	r.db.Plant(stray)
+	r.db.Plant("somebody")
 	for _, all := range []bool{false, true} {
 		strays, err := r.e.Sweep(t.Context(), acme, "pg", all)
 		require.NoError(t, err)
@@ -141,6 +142,6 @@ func TestStraysAreToldAndEndedWhenSomebodySaysSo(t *testing.T) {
 		require.Equal(t, stray, strays[0].Account)
 		require.Equal(t, all, strays[0].Ended)
 	}
-	require.Equal(t, 2, r.db.count())
-	require.True(t, r.db.logsIn(c.Username, c.Password))
+	require.Equal(t, 2, r.are())
+	require.True(t, r.db.LogsIn(c.Username, c.Password))
 }

@@ -18,6 +18,9 @@ type Credential struct {
 	Backend  string         `cbor:"5,keyasint"`
 	Config   backend.Config `cbor:"6,keyasint"`
 	Password Password       `cbor:"-"` // the caller zeroes it once it is sent
+
+	Environment []string `cbor:"7,keyasint"` // by which programs find the target, such as PGUSER=…
+	Variable    string   `cbor:"8,keyasint"` // that has the password
 }
 
 // Order is what is asked for.
@@ -36,6 +39,7 @@ type attempt struct {
 	order  Order
 	id     fsm.UID
 	row    connectionRow
+	target backend.Backend
 	role   Role
 	intent Intended
 	until  fsm.Time // the account ends at the target by itself, whatever becomes of us
@@ -77,8 +81,7 @@ func (e *Engine) begin(v *fsm.View, req fsm.Request, o Order) (a *attempt, relea
 	if a.role, err = GetRole(v, req.Tenant, o.Connection, o.Role); err != nil {
 		return nil, nil, err
 	}
-	b, err := e.backend(a.row.Backend)
-	if err != nil {
+	if a.target, err = e.backend(a.row.Backend); err != nil {
 		return nil, nil, err
 	}
 	if o.TTL != 0 && (o.TTL < leastTTL || o.TTL > a.role.MaxTTL) {
@@ -89,7 +92,7 @@ func (e *Engine) begin(v *fsm.View, req fsm.Request, o Order) (a *attempt, relea
 	}
 	a.until, a.last = e.time(v).Add(a.ttl()), e.time(v).Add(a.role.MaxTTL)
 	a.secret = newPassword(a.row.Length)
-	a.intent = Intended{ID: a.id, Connection: o.Connection, Role: o.Role, Account: accountName(a.row.UID, o.Role, b.NameLimit()), Lease: e.Leases.NewID(o.Connection, o.Role), Life: a.ttl()}
+	a.intent = Intended{ID: a.id, Connection: o.Connection, Role: o.Role, Account: accountName(a.row.UID, o.Role, a.target.NameLimit()), Lease: e.Leases.NewID(o.Connection, o.Role), Life: a.ttl()}
 	return a, release, nil
 }
 
@@ -160,7 +163,9 @@ func (a *attempt) result(ctx context.Context) (out Credential, rc fsm.Receipt, e
 		}
 		entry.Add(Issued{a.id})
 		entry.Reply.Secret = answer
-		entry.Reply.Public, err = fsm.Encode(Credential{Lease: a.intent.Lease, Username: a.intent.Account, Expires: expires, Last: a.last, Backend: a.row.Backend, Config: a.row.Config})
+		c := Credential{Lease: a.intent.Lease, Username: a.intent.Account, Expires: expires, Last: a.last, Backend: a.row.Backend, Config: a.row.Config}
+		c.Environment, c.Variable = a.target.Environment(c.Config, c.Username)
+		entry.Reply.Public, err = fsm.Encode(c)
 		return err
 	})
 	switch {

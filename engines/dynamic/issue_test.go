@@ -18,13 +18,13 @@ func TestWhatIsGivenOutLogsIn(t *testing.T) {
 	r := ready(t)
 	c, err := r.issue("one")
 	require.NoError(t, err)
-	require.True(t, r.db.logsIn(c.Username, c.Password))
+	require.True(t, r.db.LogsIn(c.Username, c.Password))
 	g, found, err := given.Get(r.view(), fsm.K(acme, c.Lease))
 	require.NoError(t, err)
 	require.True(t, found)
 	require.Equal(t, c.Username, g.Account)
 	require.Equal(t, begin.Add(time.Hour), c.Expires)
-	require.Equal(t, c.Expires.Std(), r.db.accounts[c.Username].Until)
+	require.Equal(t, c.Expires.Std(), r.db.Until(c.Username))
 	require.LessOrEqual(t, len(c.Username), 32)
 	require.Contains(t, c.Username, "_readonly_")
 	require.Zero(t, r.open())
@@ -40,7 +40,7 @@ func TestARepetitionGetsTheSameAnswer(t *testing.T) {
 	again, err := r.issue("one")
 	require.NoError(t, err)
 	require.Equal(t, first, again)
-	require.Equal(t, 1, r.db.made)
+	require.Equal(t, 1, r.made())
 	_, _, err = r.e.Issue(t.Context(), r.keyed("one"), Order{Connection: "pg", Role: "readonly", Key: "another"})
 	require.Error(t, err, "without the key nobody opens the answer")
 	r.log.Must(t, acme, burnt{r.leases.answer})
@@ -67,18 +67,18 @@ func TestTwoOfTheSameRequestAtOnceGiveOneAccount(t *testing.T) {
 	wg.Wait()
 	for _, c := range got {
 		require.Equal(t, got[0], c)
-		require.True(t, r.db.logsIn(c.Username, c.Password))
+		require.True(t, r.db.LogsIn(c.Username, c.Password))
 	}
 	r.deliver()
-	require.Equal(t, 1, r.db.count())
+	require.Equal(t, 1, r.are())
 	require.Zero(t, r.open())
 }
 
 // TestNothingIsLeftOfAnAccountThatNobodyGot, at whichever step it fails.
 func TestNothingIsLeftOfAnAccountThatNobodyGot(t *testing.T) {
 	for name, plant := range map[string]func(*rig){
-		"the target is down":          func(r *rig) { r.db.fail = at("create") },
-		"the answer is lost":          func(r *rig) { r.db.fail = at("after create") },
+		"the target is down":          func(r *rig) { r.db.Fail(at("create")) },
+		"the answer is lost":          func(r *rig) { r.db.Fail(at("after create")) },
 		"the result is not committed": func(r *rig) { r.log.before = "dynamic.account.issued" },
 		"the holder is dead":          func(r *rig) { r.leases.dead.Store(true) },
 	} {
@@ -89,10 +89,11 @@ func TestNothingIsLeftOfAnAccountThatNobodyGot(t *testing.T) {
 			require.Error(t, err)
 			require.NotContains(t, err.Error(), "internal")
 			require.Empty(t, c.Password)
-			r.db.fail, r.log.before = nil, ""
+			r.db.Fail(nil)
+			r.log.before = ""
 			require.Len(t, r.owed(), 1)
 			r.deliver()
-			require.Zero(t, r.db.count())
+			require.Zero(t, r.are())
 			require.Zero(t, r.open())
 			require.Zero(t, r.leases.taken.Load())
 		})
@@ -129,10 +130,10 @@ func TestTheReconcilerEndsWhatADeadNodeLeft(t *testing.T) {
 	_, _, err = a.result(t.Context())
 	require.True(t, fault.Is(err, fault.NotDone), "the node was only paused: %v", err)
 	r.deliver()
-	require.Zero(t, r.db.count())
-	r.db.accounts[a.intent.Account] = backend.Account{Name: a.intent.Account} // it makes the account late
+	require.Zero(t, r.are())
+	r.db.Plant(a.intent.Account) // it makes the account late
 	require.NoError(t, r.worker.sweep(t.Context()))
-	require.Zero(t, r.db.count(), "the name of a closed intent is looked for")
+	require.Zero(t, r.are(), "the name of a closed intent is looked for")
 	r.log.Pass(keepName + time.Hour)
 	require.NoError(t, r.worker.reconcile(t.Context()))
 	n := 0
@@ -149,9 +150,9 @@ func TestAnUnknownOutcomeIsFoundByTheSameRequest(t *testing.T) {
 	r.log.after = ""
 	c, err := r.issue("one")
 	require.NoError(t, err)
-	require.True(t, r.db.logsIn(c.Username, c.Password))
+	require.True(t, r.db.LogsIn(c.Username, c.Password))
 	require.Empty(t, r.owed())
-	require.Equal(t, 1, r.db.count())
+	require.Equal(t, 1, r.are())
 }
 
 func TestWhatIsAskedForStaysWithinTheRole(t *testing.T) {
@@ -167,7 +168,7 @@ func TestWhatIsAskedForStaysWithinTheRole(t *testing.T) {
 	_, _, err := r.e.WriteRole(t.Context(), r.req(), "pg", Role{Name: "full", Grant: backend.Role{Grants: []string{"x"}}, MaxLeases: 1})
 	require.NoError(t, err)
 	require.True(t, fault.Is(order(Order{Connection: "pg", Role: "full"}), fault.Limit))
-	require.Zero(t, r.db.made)
+	require.Zero(t, r.made())
 	require.Zero(t, r.open())
 }
 

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
-	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
+	"github.com/trstctl/trstctl/engines/dynamic/backend/memory"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/fsm"
@@ -28,105 +27,6 @@ var (
 	begin       = fsm.At(time.Date(2200, 1, 2, 3, 4, 5, 0, time.UTC)) // ahead of every wall clock, so that the log's time decides
 	errDown     = errors.New("planted: the target is down")
 )
-
-// target is a database in memory, and its backend.
-type target struct {
-	mu       sync.Mutex // guards the rest
-	root     string     // password of admin
-	accounts map[string]backend.Account
-	made     int
-	fail     func(what string) error // nil: nothing fails
-}
-
-func (d *target) refuse(what string) error {
-	if d.fail == nil {
-		return nil
-	}
-	return d.fail(what)
-}
-
-func (d *target) CheckConfig(c *backend.Config) error {
-	if c.Host == "" {
-		return fault.Bad("host", "is missing")
-	}
-	return nil
-}
-func (d *target) CheckRole(r *backend.Role) error                     { return nil }
-func (d *target) NameLimit() int                                      { return 32 }
-func (d *target) Environment(backend.Config, string, []byte) []string { return nil }
-func (d *target) Open(_ context.Context, t backend.Target) (backend.Session, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.refuse("open"); err != nil {
-		return nil, err
-	}
-	return &memorySession{d, string(t.Password)}, nil
-}
-
-// memorySession is one login, which is checked with every call as a pool of connections does.
-type memorySession struct {
-	*target
-	password string
-}
-
-func (s *memorySession) in(what string, f func()) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.password != s.root {
-		return errors.New("password authentication failed for user admin")
-	}
-	if err := s.refuse(what); err != nil {
-		return err
-	}
-	f()
-	return s.refuse("after " + what)
-}
-
-func (s *memorySession) Verify(context.Context) error { return s.in("verify", func() {}) }
-func (s *memorySession) Close() error                 { return nil }
-func (s *memorySession) Create(_ context.Context, a backend.Account) error {
-	return s.in("create", func() {
-		a.Password = bytes.Clone(a.Password)
-		s.accounts[a.Name] = a
-		s.made++
-	})
-}
-func (s *memorySession) Extend(_ context.Context, name string, until time.Time) error {
-	return s.in("extend", func() {
-		a := s.accounts[name]
-		a.Until = until
-		s.accounts[name] = a
-	})
-}
-func (s *memorySession) End(_ context.Context, name string, _ backend.Role) error {
-	return s.in("end", func() { delete(s.accounts, name) })
-}
-func (s *memorySession) SetPassword(_ context.Context, p []byte) error {
-	return s.in("password", func() { s.root, s.password = string(p), string(p) })
-}
-func (s *memorySession) List(_ context.Context, prefix string) (out []backend.Found, err error) {
-	err = s.in("list", func() {
-		for n, a := range s.accounts {
-			if strings.HasPrefix(n, prefix) {
-				out = append(out, backend.Found{Name: n, Until: a.Until})
-			}
-		}
-	})
-	return out, err
-}
-
-func (d *target) logsIn(name string, password []byte) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	a, found := d.accounts[name]
-	return found && bytes.Equal(a.Password, password) && len(password) > 0
-}
-
-func (d *target) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.accounts)
-}
 
 // granted is the event of the fake leases.
 type granted struct{ ID, Connection, Account string }
@@ -220,7 +120,7 @@ type rig struct {
 	store  *fsm.Store
 	log    *lossy
 	keys   *keyring.Keyring
-	db     *target
+	db     *memory.Target
 	leases *shelf
 	e      *Engine
 	worker *Worker
@@ -235,7 +135,7 @@ func newRig(t testing.TB) *rig {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := &rig{t: t, tenant: acme, store: s, log: &lossy{Solo: fsmtest.NewSolo(s, begin)}, keys: keyring.New(fsm.UID{9}, file), leases: &shelf{},
-		db: &target{root: "first", accounts: map[string]backend.Account{}}}
+		db: memory.New("first")}
 	events, _, err := r.keys.Found(t.Context(), r.view(), keyring.People{})
 	require.NoError(t, err)
 	r.log.Must(t, fsm.RootTenant, events...)
@@ -277,7 +177,7 @@ func (r *rig) keyed(key string) fsm.Request {
 }
 
 func (r *rig) connect(change func(*Connection)) error {
-	c := Connection{Name: "pg", Backend: "memory", Config: backend.Config{Host: "db", Port: 5432}, Username: "admin", Password: Password(r.db.root)}
+	c := Connection{Name: "pg", Backend: "memory", Config: backend.Config{Host: "db", Port: 5432}, Username: memory.Admin, Password: Password(r.db.Root())}
 	if change != nil {
 		change(&c)
 	}
@@ -325,3 +225,7 @@ func (r *rig) open() (n int) {
 	}))
 	return n
 }
+
+// made is how many accounts the target ever made, are how many it has.
+func (r *rig) made() int { _, n := r.db.Count(); return n }
+func (r *rig) are() int  { n, _ := r.db.Count(); return n }

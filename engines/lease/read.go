@@ -27,6 +27,11 @@ func List(r fsm.Reader, tenant fsm.UID, prefix, after string, limit int) (page [
 	return page, next, err
 }
 
+// Each visits all leases of a tenant whose ids begin with prefix, until visit returns false.
+func Each(r fsm.Reader, tenant fsm.UID, prefix string, visit func(Lease) bool) error {
+	return scan(r, tenant, prefix, "", visit)
+}
+
 // scan visits leases whose ids begin with prefix, beyond after.
 func scan(r fsm.Reader, tenant fsm.UID, prefix, after string, visit func(Lease) bool) error {
 	span := fsm.Span{Prefix: fsm.StringPrefix(prefix, tenant)}

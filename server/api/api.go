@@ -24,8 +24,11 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/trstctl/trstctl/engines/auth"
+	"github.com/trstctl/trstctl/engines/dynamic"
 	"github.com/trstctl/trstctl/engines/kmipclient"
+	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/managedkey"
+	"github.com/trstctl/trstctl/engines/outbox"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
@@ -101,6 +104,9 @@ type Options struct {
 	KMIP    *kmipclient.Engine
 	Objects *managedkey.Engine // of KMIP's clients
 	Waiting Waiting
+	Outbox  *outbox.Engine
+	Leases  *lease.Engine
+	Dynamic *dynamic.Engine
 
 	Reads     Reads
 	Leader    Leader
@@ -119,6 +125,7 @@ type Options struct {
 	EnableSecrets bool // secrets.enable_api
 	EnableTransit bool // transit.enable_api
 	EnableKMIP    bool // kmip.enable_api
+	EnableDynamic bool // dynamic.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.
 	Urgent   func(context.Context) context.Context
 	Events   []fsm.Event      // zero values of the event types, by whose field names the audit shows recorded ones

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,9 +22,14 @@ import (
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
+	"github.com/trstctl/trstctl/engines/dynamic"
+	"github.com/trstctl/trstctl/engines/dynamic/backend"
+	"github.com/trstctl/trstctl/engines/dynamic/backend/memory"
 	"github.com/trstctl/trstctl/engines/keyring"
 	"github.com/trstctl/trstctl/engines/kmipclient"
+	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/managedkey"
+	"github.com/trstctl/trstctl/engines/outbox"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/engines/secret"
@@ -32,6 +38,7 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/access"
+	"github.com/trstctl/trstctl/server/lending"
 )
 
 // oneLog is a replicated log of one: what is proposed is applied at once.
@@ -205,12 +212,14 @@ type bench struct {
 	journals *fakeJournals
 	raft     *oneLog
 	waiting  fakeWaiting
+	lending  *lending.Lending
+	db       *memory.Target // of its connections
 }
 
 // newBench founds a cluster of one.
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
-	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register,
+	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register,
 		func(r *fsm.Registry) {
 			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
 			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
@@ -243,7 +252,7 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.journals = newFakeJournals(t)
 	opt := Options{Node: "n1", Journal: b.journals, Refusals: b.journals, Journals: b.journals, Signer: audit.New(ledger, b.keys), Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Waiting: &b.waiting, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Waiting: &b.waiting, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, EnableDynamic: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
 	opt.Transit = transit.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
@@ -252,6 +261,10 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 		return err
 	})
 	opt.Objects = managedkey.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
+	b.db = memory.New("first")
+	b.lending = lending.New(lending.Options{Ledger: ledger, Keys: b.keys, Tokens: tokens, Backends: map[string]backend.Backend{"memory": b.db}, Dial: (&net.Dialer{}).DialContext,
+		Confirm: func(context.Context) error { return nil }, Now: func() fsm.Time { return fsm.At(opt.Clock()) }, Log: slog.New(slog.DiscardHandler)})
+	opt.Outbox, opt.Leases, opt.Dynamic = b.lending.Outbox, b.lending.Leases, b.lending.Dynamic
 	opt.KMIP = kmipclient.New(ledger, b.keys, living{tenants}, func() fsm.Time { return fsm.At(opt.Clock()) })
 	for _, c := range change {
 		c(&opt)
@@ -270,7 +283,7 @@ func (b *bench) found(log *oneLog, tenants *tenant.Engine, tokens *auth.Engine) 
 		_, err := log.Propose(b.t.Context(), e)
 		require.NoError(b.t, err)
 	}
-	propose(raised{4})
+	propose(raised{5})
 	empty, err := b.store.View()
 	require.NoError(b.t, err)
 	events, _, err := b.keys.Found(b.t.Context(), empty, keyring.People{})

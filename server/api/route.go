@@ -81,6 +81,7 @@ type route struct {
 	global  bool // concerns the cluster: the request stands in the root tenant whatever tenant the caller acts in
 	roots   bool // exists for tokens of the root tenant only
 	self    bool // concerns the caller's own token: the request stands in its tenant
+	holder  bool // concerns what the caller's token may hold: the handler asks what it may do with what others hold
 	present bool // answers from the present alone, whatever level others may ask for
 	long    bool // has minutes, not seconds
 	plain   bool // tells nothing that anybody has stored: its answers are not put on record, which would change what it measures
@@ -195,6 +196,8 @@ func (a *API) served(r *route) error {
 		return fault.New(fault.NotFound, "transit is switched off on this node: transit.enable_api in its configuration")
 	case strings.HasPrefix(r.pattern, "/kmip/") && !a.opt.EnableKMIP:
 		return fault.New(fault.NotFound, "the administration of KMIP is switched off on this node: kmip.enable_api in its configuration")
+	case strings.HasPrefix(r.pattern, "/dynamic/") && !a.opt.EnableDynamic:
+		return fault.New(fault.NotFound, "dynamic secrets are switched off on this node: dynamic.enable_api in its configuration")
 	}
 	return nil
 }

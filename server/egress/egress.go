@@ -55,17 +55,21 @@ func (r Rules) Check(at netip.AddrPort) error {
 	return nil
 }
 
-// Client is an HTTP client that keeps to the rules. Proxies of the environment are not used: they would be dialed in the place of what is checked.
-func (r Rules) Client() *http.Client {
-	d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+// Dialer keeps to the rules, whichever address a name resolves to.
+func (r Rules) Dialer() *net.Dialer {
+	return &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second, ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		at, err := netip.ParseAddrPort(address)
 		if err != nil {
 			return err
 		}
 		return r.Check(at)
 	}}
+}
+
+// Client is an HTTP client that keeps to the rules. Proxies of the environment are not used: they would be dialed in the place of what is checked.
+func (r Rules) Client() *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{DialContext: d.DialContext, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute, IdleConnTimeout: time.Minute,
+		Transport: &http.Transport{DialContext: r.Dialer().DialContext, TLSHandshakeTimeout: 10 * time.Second, ResponseHeaderTimeout: time.Minute, IdleConnTimeout: time.Minute,
 			ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}

@@ -43,6 +43,7 @@ type contents struct {
 	Transit map[string]string // ciphertext of the key "orders" -> plaintext; since version 3
 	Backup  []byte            // of the key "lost", which was deleted, and encrypted Lost
 	Lost    string
+	Array   appliance // since version 4
 	Record  sdk.Record // the last one of the event log
 }
 
@@ -90,7 +91,7 @@ func readAll(t *testing.T, store, archive string) {
 	for what, dirs := range map[string][]string{"tables": nil, "snapshot": {"tables"}, "log": {"tables", "snapshots"}} {
 		t.Run(what, func(t *testing.T) {
 			var want contents
-			c := harness.Adopt(t, harness.Options{LogStore: store}, func(data, kek string) sdk.Secret {
+			c := harness.Adopt(t, harness.Options{LogStore: store, KMIP: true}, func(data, kek string) sdk.Secret {
 				want = unpack(t, archive, data, kek)
 				for _, d := range dirs {
 					require.NoError(t, os.RemoveAll(filepath.Join(data, d)))
@@ -136,6 +137,7 @@ func (want contents) readIn(t *testing.T, c *harness.Cluster) {
 		require.Equal(t, want.Latest[path], got.Version, path)
 	}
 	want.keysIn(t, client)
+	want.arrayIn(t, c)
 	want.rightsIn(t, client)
 	page, err := client.Events(t.Context(), sdk.EventQuery{After: strconv.FormatUint(want.Record.Seq-1, 10), Limit: 1})
 	require.NoError(t, err)

@@ -16,7 +16,7 @@ import (
 
 // makeArchive writes the archive of a stopped node on which one of everything was made.
 func makeArchive(t *testing.T, store, archive string) {
-	c := harness.Start(t, harness.Options{Nodes: 1, LogStore: store, RootTTL: rootTTL})
+	c := harness.Start(t, harness.Options{Nodes: 1, LogStore: store, RootTTL: rootTTL, KMIP: true})
 	made := fill(t, c)
 	c.Nodes[0].Stop()
 	takeSnapshot(t, c.Nodes[0].Data)
@@ -68,6 +68,7 @@ func fill(t *testing.T, c *harness.Cluster) contents {
 	require.NoError(t, err)
 	made.Secrets["copied/key"], made.Latest["copied/key"] = made.Secrets["app/key"], 1
 	made.keys(t, client)
+	made.appliances(t, c)
 	made.others(t, client)
 	return made
 }

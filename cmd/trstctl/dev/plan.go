@@ -201,7 +201,9 @@ type nodeConfig struct {
 	Raft    map[string]string `yaml:"raft"`
 	Secrets map[string]bool   `yaml:"secrets"`
 	Transit map[string]bool   `yaml:"transit"`
+	Dynamic map[string]bool   `yaml:"dynamic"`
 	KMIP    map[string]any    `yaml:"kmip"`
+	Egress  map[string]any    `yaml:"egress"`
 	Disk    map[string]int    `yaml:"disk"`
 	Log     map[string]string `yaml:"log"`
 }
@@ -211,6 +213,7 @@ func (o Options) nodeConfig(n Node, seals []map[string]any) nodeConfig {
 	same := func(s string) address { return address{s, s} }
 	c := nodeConfig{Node: n.ID, Data: n.Dir, API: same(n.listens()[0]), Cluster: same(n.Cluster),
 		Seals: seals, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true}, Transit: map[string]bool{"enable_api": true},
+		Dynamic: map[string]bool{"enable_api": true}, Egress: map[string]any{"allow": []string{"127.0.0.0/8", "::1"}}, // databases of the same machine
 		KMIP: map[string]any{"enable_api": true, "listen": n.KMIP},
 		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
 	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)

@@ -69,8 +69,8 @@ type Backend interface {
 	NameLimit() int
 	// Open connects. The session reconnects as needed.
 	Open(ctx context.Context, t Target) (Session, error)
-	// Environment is by which variables programs that are usual for the target find it, and log in: PGUSER and the like.
-	Environment(c Config, username string, password []byte) []string
+	// Environment is by which variables programs that are usual for the target find it, such as PGUSER=…, and the name of the one that has the password.
+	Environment(c Config, username string) (variables []string, password string)
 }
 
 // Session is a target that one account may administer. It is safe for concurrent use; each call ends with its context.

@@ -1,0 +1,172 @@
+// Package memory is a target in memory, for tests of what stands above targets. No node has it.
+package memory
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/trstctl/trstctl/engines/dynamic/backend"
+	"github.com/trstctl/trstctl/fsm/fault"
+)
+
+// Admin is the account that administers it.
+const Admin = "admin"
+
+// Target is a database that knows accounts and nothing else. It is its own backend.
+type Target struct {
+	mu       sync.Mutex // guards the rest
+	root     string
+	accounts map[string]backend.Account
+	made     int
+	fail     func(step string) error
+}
+
+// New returns a target whose admin has this password.
+func New(password string) *Target {
+	return &Target{root: password, accounts: map[string]backend.Account{}}
+}
+
+// Fail has calls fail: step is "open", "verify", "create", "extend", "end", "password" or "list", or one of them behind "after ", when it has been done. nil: none does.
+func (d *Target) Fail(f func(step string) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail = f
+}
+
+func (d *Target) refuse(step string) error {
+	if d.fail == nil {
+		return nil
+	}
+	return d.fail(step)
+}
+
+// Root returns the password of the admin.
+func (d *Target) Root() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.root
+}
+
+// LogsIn reports whether an account with this password is let in.
+func (d *Target) LogsIn(name string, password []byte) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, found := d.accounts[name]
+	return found && len(password) > 0 && bytes.Equal(a.Password, password)
+}
+
+// Until returns when an account ends by itself.
+func (d *Target) Until(name string) time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.accounts[name].Until
+}
+
+// Count returns how many accounts there are, and how many were ever made by Create.
+func (d *Target) Count() (are, made int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.accounts), d.made
+}
+
+// Plant makes an account that nobody asked for.
+func (d *Target) Plant(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.accounts[name] = backend.Account{Name: name}
+}
+
+// CheckConfig implements backend.Backend, as do the rest.
+func (d *Target) CheckConfig(c *backend.Config) error {
+	if c.Host == "" {
+		return fault.Bad("host", "is missing")
+	}
+	return nil
+}
+
+// CheckRole takes every role but one that grants nothing.
+func (d *Target) CheckRole(r *backend.Role) error {
+	if len(r.Grants) == 0 || r.Grants[0] == "nothing" {
+		return fault.Bad("grants", "grant nothing")
+	}
+	return nil
+}
+
+// NameLimit is that of MySQL, the shortest.
+func (d *Target) NameLimit() int { return 32 }
+
+// Environment names the host.
+func (d *Target) Environment(c backend.Config, username string) ([]string, string) {
+	return []string{"MEMORY_HOST=" + c.Host, "MEMORY_USER=" + username}, "MEMORY_PASSWORD"
+}
+
+// Open logs in with the first call.
+func (d *Target) Open(_ context.Context, t backend.Target) (backend.Session, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.refuse("open"); err != nil {
+		return nil, err
+	}
+	return &session{d, t.Username, string(t.Password)}, nil
+}
+
+// session is one login, which is checked with every call, as a pool of connections does now and then.
+type session struct {
+	*Target
+	username, password string
+}
+
+func (s *session) in(step string, f func()) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.username != Admin || s.password != s.root {
+		return errors.New("password authentication failed for user " + s.username)
+	}
+	if err := s.refuse(step); err != nil {
+		return err
+	}
+	f()
+	return s.refuse("after " + step)
+}
+
+func (s *session) Verify(context.Context) error { return s.in("verify", func() {}) }
+func (s *session) Close() error                 { return nil }
+
+func (s *session) Create(_ context.Context, a backend.Account) error {
+	return s.in("create", func() {
+		a.Password = bytes.Clone(a.Password)
+		s.accounts[a.Name] = a
+		s.made++
+	})
+}
+
+func (s *session) Extend(_ context.Context, name string, until time.Time) error {
+	return s.in("extend", func() {
+		a := s.accounts[name]
+		a.Until = until
+		s.accounts[name] = a
+	})
+}
+
+func (s *session) End(_ context.Context, name string, _ backend.Role) error {
+	return s.in("end", func() { delete(s.accounts, name) })
+}
+
+func (s *session) SetPassword(_ context.Context, p []byte) error {
+	return s.in("password", func() { s.root, s.password = string(p), string(p) })
+}
+
+func (s *session) List(_ context.Context, prefix string) (out []backend.Found, err error) {
+	err = s.in("list", func() {
+		for n, a := range s.accounts {
+			if strings.HasPrefix(n, prefix) {
+				out = append(out, backend.Found{Name: n, Until: a.Until})
+			}
+		}
+	})
+	return out, err
+}

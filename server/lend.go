@@ -1,0 +1,22 @@
+package server
+
+import (
+	"context"
+
+	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/dynamic/backend"
+	"github.com/trstctl/trstctl/fsm"
+	"github.com/trstctl/trstctl/fsm/chaos"
+	"github.com/trstctl/trstctl/server/lending"
+)
+
+// backends are the kinds of targets at which accounts are made.
+func backends() map[string]backend.Backend {
+	return map[string]backend.Backend{}
+}
+
+// lend binds what is given out for a time to the cluster.
+func (m *member) lend(ledger *fsm.Ledger) *lending.Lending {
+	return lending.New(lending.Options{Ledger: ledger, Keys: m.keys, Tokens: m.tokens, Backends: backends(), Dial: m.egress.Dialer().DialContext,
+		Confirm: func(ctx context.Context) error { return m.cluster.Await(ctx, cluster.Linearizable, 0, 0) }, Now: func() fsm.Time { return fsm.At(chaos.Now()) }, Log: m.log})
+}
