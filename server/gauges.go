@@ -16,6 +16,7 @@ type gauges struct {
 	sealed  func() bool
 	ready   func() error
 	keys    func() keyFigures
+	lent    func() lentFigures
 	peers   atomic.Pointer[peerCount]
 }
 
@@ -36,6 +37,7 @@ type reading struct {
 	sealed, ready bool
 	peers         *peerCount
 	keys          keyFigures
+	lent          lentFigures
 }
 
 func gaugeOf(name, help string, get func(reading) (float64, bool)) gauge {
@@ -86,6 +88,12 @@ var allGauges = []gauge{
 	gaugeOf("rotation_values_remaining", "Values that are still under a key that is being rotated out.", func(r reading) (float64, bool) { return float64(r.keys.remaining), r.keys.known }),
 	gaugeOf("rotation_age_seconds", "How long ago the oldest rotation of a key that is under way began; 0 when there is none.",
 		func(r reading) (float64, bool) { return r.keys.age.Seconds(), r.keys.known }),
+	gaugeOf("outbox_waiting", "Messages that are owed to the outside.", func(r reading) (float64, bool) { return float64(r.lent.Waiting), r.lent.known }),
+	gaugeOf("outbox_parked", "Dead letters: messages that could not be delivered.", func(r reading) (float64, bool) { return float64(r.lent.Parked), r.lent.known }),
+	gaugeOf("outbox_oldest_seconds", "For how long the oldest message that waits has been owed.", func(r reading) (float64, bool) { return r.lent.age.Seconds(), r.lent.known }),
+	gaugeOf("leases", "Leases that have not come to their end at their backends.", func(r reading) (float64, bool) { return float64(r.lent.leases), r.lent.known }),
+	gaugeOf("leases_irrevocable", "Leases whose backends were given up: what they stood for may live on there.",
+		func(r reading) (float64, bool) { return float64(r.lent.irrevocable), r.lent.known }),
 	gaugeOf("seal_file_beside_others", "1 when a key file opens what an HSM or shares are to protect.", func(r reading) (float64, bool) {
 		v, _ := truth(r.keys.fileBeside)
 		return v, r.keys.known
@@ -114,7 +122,7 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (g *gauges) Collect(to chan<- prometheus.Metric) {
-	r := reading{g.figures(), g.sealed(), g.ready() == nil, g.peers.Load(), g.keys()}
+	r := reading{g.figures(), g.sealed(), g.ready() == nil, g.peers.Load(), g.keys(), g.lent()}
 	to <- prometheus.MustNewConstMetric(buildDesc, prometheus.GaugeValue, 1, r.Version)
 	for _, m := range allGauges {
 		if v, has := m.get(r); has {

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 
+	"github.com/armon/go-metrics"
+
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
 	"github.com/trstctl/trstctl/fsm"
@@ -16,7 +18,7 @@ func backends() map[string]backend.Backend {
 }
 
 // lend binds what is given out for a time to the cluster.
-func (m *member) lend(ledger *fsm.Ledger) *lending.Lending {
+func (m *member) lend(ledger *fsm.Ledger, counters *metrics.Metrics) *lending.Lending {
 	return lending.New(lending.Options{Ledger: ledger, Keys: m.keys, Tokens: m.tokens, Backends: backends(), Dial: m.egress.Dialer().DialContext,
-		Confirm: func(ctx context.Context) error { return m.cluster.Await(ctx, cluster.Linearizable, 0, 0) }, Now: func() fsm.Time { return fsm.At(chaos.Now()) }, Log: m.log})
+		Confirm: func(ctx context.Context) error { return m.cluster.Await(ctx, cluster.Linearizable, 0, 0) }, Now: func() fsm.Time { return fsm.At(chaos.Now()) }, Log: m.log, Counters: counters})
 }

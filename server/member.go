@@ -121,9 +121,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if m.kmip, err = newKeyService(m, cfg, ledger, doors); err != nil {
 		return err
 	}
-	m.lending = m.lend(ledger)
+	m.lending = m.lend(ledger, meters.metrics)
 	parts := adapter{m, cfg}
-	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures}
+	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures, lent: m.lentFigures}
 	if err := meters.registry.Register(m.gauges); err != nil {
 		return fmt.Errorf("make the metrics: %w", err)
 	}

@@ -41,6 +41,14 @@ func scan(r fsm.Reader, tenant fsm.UID, prefix, after string, visit func(Lease) 
 	return leases.Scan(r, span, func(_ fsm.Key, l Lease) (bool, error) { return visit(l), nil })
 }
 
+// Numbers returns how many leases the cluster has that are not gone, and how many are irrevocable.
+func Numbers(r fsm.Reader) (held, irrevocable uint64, err error) {
+	if held, _, err = counts.Get(r, allKey); err == nil {
+		irrevocable, _, err = counts.Get(r, forcedKey)
+	}
+	return held, irrevocable, err
+}
+
 // Count returns how many leases of a tenant count against its limit.
 func Count(r fsm.Reader, tenant fsm.UID) (uint64, error) {
 	n, _, err := counts.Get(r, fsm.K(tenant, ofTenant, ""))

@@ -137,7 +137,9 @@ func applyGone(tx *fsm.Tx, m fsm.Meta, e Gone) error {
 	if err != nil || !found {
 		return err
 	}
-	if l.State != Irrevocable {
+	if l.State == Irrevocable {
+		err = add(tx, forcedKey, -1)
+	} else {
 		err = count(tx, m.Tenant, l, -1)
 	}
 	return errors.Join(err, l.finish(tx, m.Tenant), leases.Delete(tx, fsm.K(m.Tenant, e.ID)))
@@ -150,7 +152,7 @@ func applyForced(tx *fsm.Tx, m fsm.Meta, e Forced) error {
 			err = errors.Join(err, tx.Settle(l.Seq, l.Pos))
 		}
 		if l.State != Irrevocable {
-			err = errors.Join(err, count(tx, m.Tenant, *l, -1))
+			err = errors.Join(err, count(tx, m.Tenant, *l, -1), add(tx, forcedKey, 1))
 		}
 		l.State, l.Ended, l.Seq, l.Pos = Irrevocable, m.At, 0, 0
 		return err
@@ -158,7 +160,11 @@ func applyForced(tx *fsm.Tx, m fsm.Meta, e Forced) error {
 }
 
 func applyForgotten(tx *fsm.Tx, m fsm.Meta, e Forgotten) error {
-	return leases.Delete(tx, fsm.K(m.Tenant, e.ID))
+	_, found, err := leases.Get(tx, fsm.K(m.Tenant, e.ID))
+	if err != nil || !found {
+		return err
+	}
+	return errors.Join(add(tx, forcedKey, -1), leases.Delete(tx, fsm.K(m.Tenant, e.ID)))
 }
 
 func change(tx *fsm.Tx, tenant fsm.UID, id string, f func(*Lease) error) error {
@@ -178,32 +184,41 @@ func change(tx *fsm.Tx, tenant fsm.UID, id string, f func(*Lease) error) error {
 
 // What leases are counted by.
 const (
+	ofAll    = "all" // of the cluster, for its operators
 	ofTenant = "tenant"
 	ofRole   = "role"
 	ofHolder = "holder"
+	ofForced = "irrevocable" // of the cluster; they count nowhere else
 )
 
-// countKeys are those of all that a lease counts against.
+var (
+	allKey    = fsm.K(fsm.UID{}, ofAll, "")
+	forcedKey = fsm.K(fsm.UID{}, ofForced, "")
+)
+
+// countKeys are those of all that a lease counts for.
 func countKeys(tenant fsm.UID, target, role string, holder Ref) map[string]fsm.Key {
-	return map[string]fsm.Key{ofTenant: fsm.K(tenant, ofTenant, ""), ofRole: fsm.K(tenant, ofRole, target+"/"+role),
+	return map[string]fsm.Key{ofAll: allKey, ofTenant: fsm.K(tenant, ofTenant, ""), ofRole: fsm.K(tenant, ofRole, target+"/"+role),
 		ofHolder: fsm.K(tenant, ofHolder, holder.Tenant.String()+"/"+holder.Accessor)}
 }
 
 func count(tx *fsm.Tx, tenant fsm.UID, l Lease, by int) error {
 	keys := countKeys(tenant, l.Target, l.Role, l.Holder)
-	for _, what := range []string{ofTenant, ofRole, ofHolder} {
-		n, _, err := counts.Get(tx, keys[what])
-		if err != nil {
-			return err
-		}
-		if n += uint64(by); n == 0 {
-			err = counts.Delete(tx, keys[what])
-		} else {
-			err = counts.Put(tx, keys[what], n)
-		}
-		if err != nil {
+	for _, what := range []string{ofAll, ofTenant, ofRole, ofHolder} {
+		if err := add(tx, keys[what], by); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func add(tx *fsm.Tx, key fsm.Key, by int) error {
+	n, _, err := counts.Get(tx, key)
+	if err != nil {
+		return err
+	}
+	if n += uint64(by); n == 0 {
+		return counts.Delete(tx, key)
+	}
+	return counts.Put(tx, key, n)
 }

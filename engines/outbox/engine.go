@@ -45,6 +45,35 @@ func Get(r fsm.Reader, tenant fsm.UID, at Place) (fsm.Owed, error) {
 	return o, nil
 }
 
+// Figures are what the cluster owes.
+type Figures struct {
+	Waiting uint64
+	Parked  uint64
+	Oldest  fsm.Time // since when the oldest that waits is owed; 0: none waits
+}
+
+// Measure reads them. Behind very many dead letters the oldest that waits is not seen.
+func Measure(r fsm.Reader) (f Figures, err error) {
+	all, err := fsm.Depths(r)
+	if err != nil {
+		return f, err
+	}
+	for _, d := range all {
+		f.Waiting, f.Parked = f.Waiting+d.Waiting, f.Parked+d.Parked
+	}
+	if f.Waiting == 0 {
+		return f, nil
+	}
+	page, err := fsm.Outbox(r, 0, 0, look)
+	for _, o := range page {
+		if o.Parked == 0 {
+			f.Oldest = o.At
+			break
+		}
+	}
+	return f, err
+}
+
 // Filter chooses messages; what is empty is not asked for.
 type Filter struct {
 	Kind        string

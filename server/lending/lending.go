@@ -5,6 +5,9 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"time"
+
+	"github.com/armon/go-metrics"
 
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/dynamic"
@@ -14,7 +17,7 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 )
 
-// Options are what it takes. All are required.
+// Options are what it takes. All but Counters are required.
 type Options struct {
 	Ledger   *fsm.Ledger
 	Keys     dynamic.Keys
@@ -24,6 +27,7 @@ type Options struct {
 	Confirm  func(context.Context) error // a round that shows that this node leads
 	Now      func() fsm.Time
 	Log      *slog.Logger
+	Counters *metrics.Metrics // nil: nothing is counted
 }
 
 // Lending has the engines, and the worker that delivers.
@@ -43,7 +47,17 @@ func New(o Options) *Lending {
 	l.Leases.Serve(engineDynamic, accounts{l.Dynamic})
 	l.Courier = &outbox.Worker{Ledger: o.Ledger, Engine: l.Outbox, Dispatchers: map[string]outbox.Dispatcher{lease.Kind: l.Leases, dynamic.Cleanup: l.Dynamic}, Confirm: o.Confirm,
 		Policy: outbox.DefaultPolicy, Log: o.Log}
+	if o.Counters != nil {
+		l.Courier.Observe = func(kind string, out outbox.Outcome, took time.Duration) { count(o.Counters, kind, out, took) }
+	}
 	return l
+}
+
+// count counts tries by kind and outcome, both of which are ours.
+func count(to *metrics.Metrics, kind string, out outbox.Outcome, took time.Duration) {
+	labels := []metrics.Label{{Name: "kind", Value: kind}, {Name: "outcome", Value: string(out)}}
+	to.IncrCounterWithLabels([]string{"outbox", "tries"}, 1, labels)
+	to.AddSampleWithLabels([]string{"outbox", "try_seconds"}, float32(took.Seconds()), labels[:1])
 }
 
 // Tasks are the leader's work.
