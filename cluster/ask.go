@@ -22,7 +22,8 @@ type reply struct {
 // Answer answers what other members ask by name. fault.Invalid says that it does not know the question.
 type Answer func(ctx context.Context, peer, name string, body []byte) ([]byte, error)
 
-// Ask asks a member, this node too, and waits until ctx ends. At most 16 MiB fit either way. A fault is the member's own.
+// Ask asks a member, this node too, once, and waits until ctx ends. At most 16 MiB fit either way. fault.NotDone: the question never left this node; fault.Unknown:
+// nobody can say what became of it; any other fault is the member's own.
 func (n *Node) Ask(ctx context.Context, id, name string, body []byte) ([]byte, error) {
 	if id == n.id.Node {
 		return n.answerTo(ctx, id, name, body)
@@ -30,10 +31,13 @@ func (n *Node) Ask(ctx context.Context, id, name string, body []byte) ([]byte, e
 	var out reply
 	err := n.bulk.get(id).call(ctx, callAsk, question{name, body}, &out)
 	var f *fault.Error
-	if err != nil && !errors.As(err, &f) {
-		err = fault.New(fault.NotDone, "node %q does not answer", id).Because(err)
+	switch {
+	case err == nil, errors.As(err, &f):
+		return out.Body, err
+	case errors.Is(err, errUnsent):
+		return nil, fault.New(fault.NotDone, "node %q cannot be reached: nothing was done", id).Because(err)
 	}
-	return out.Body, err
+	return nil, fault.New(fault.Unknown, "node %q did not answer: it is not known whether it has done what it was asked for", id).Because(err)
 }
 
 func (n *Node) answerTo(ctx context.Context, peer, name string, body []byte) ([]byte, error) {

@@ -32,7 +32,7 @@ var hunts = map[string][]stop{
 	"skipped-directory-fsync":             {power, {"snapshots", "bolt", time.Minute}},
 	"digest-blind":                        {damage},
 	"stale-token-cache":                   {calm},
-	"refusal-from-deposed-leader":         {pauses},
+	"refusal-from-deposed-leader":         {{"pauses", "bolt", 80 * time.Second}},
 	"last-contact-freshness":              {pauses, {"disks", "bolt", 40 * time.Second}},
 	"queued-entry-survives-term":          {partitions},
 	"session-reads-do-not-wait":           {calm, {"links", "bolt", 30 * time.Second}},
@@ -41,6 +41,7 @@ var hunts = map[string][]stop{
 	"acknowledgements-forgotten":          {damage},
 	"receipts-not-bound-to-request":       {calm},
 	"versions-restart-after-purge":        {calm},
+	"kmip-reads-do-not-wait":              {calm},
 }
 
 var (

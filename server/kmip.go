@@ -19,6 +19,7 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 	"github.com/trstctl/trstctl/server/api/admit"
 	"github.com/trstctl/trstctl/server/kmip"
 )
@@ -133,6 +134,9 @@ type kmipCluster struct{ m *member }
 
 // Present implements kmip.Cluster.
 func (c kmipCluster) Present(ctx context.Context) error {
+	if mutant.KmipReadsDoNotWait {
+		return nil
+	}
 	return c.m.cluster.Await(ctx, cluster.Linearizable, 0, 0)
 }
 

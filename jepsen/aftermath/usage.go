@@ -61,9 +61,15 @@ func measure(n *lab.Node) (u Usage, err error) {
 	if err != nil {
 		return u, err
 	}
-	open, err := clients(pid, n.Host.Listen(network.API))
-	u.Files, u.Goroutines = u.Files-open, s.Goroutines-open // each is read by a goroutine of its own
-	return u, err
+	u.Goroutines = s.Goroutines
+	for _, c := range []network.Class{network.API, network.KMIP} {
+		open, err := clients(pid, n.Host.Listen(c))
+		if err != nil {
+			return u, err
+		}
+		u.Files, u.Goroutines = u.Files-open, u.Goroutines-open // each is read by a goroutine of its own
+	}
+	return u, nil
 }
 
 // established is the state of a connection in /proc/net/tcp (proc_net_tcp).

@@ -49,8 +49,13 @@ func (l *Lab) ClientOf(id string) *sdk.Client {
 }
 
 // Address is where the node with this id is asked.
-func (l *Lab) Address(id string) string {
+func (l *Lab) Address(id string) string { return "https://" + l.dial(id, network.API) }
+
+// KMIP is the host:port where that node speaks KMIP.
+func (l *Lab) KMIP(id string) string { return l.dial(id, network.KMIP) }
+
+func (l *Lab) dial(id string, c network.Class) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return "https://" + l.ever[id].Host.Dial(network.API)
+	return l.ever[id].Host.Dial(c)
 }

@@ -13,6 +13,7 @@ import (
 // Ports by which packets are told apart.
 const (
 	portAPI    = 8200
+	portKMIP   = 5696
 	portRaft   = 8201
 	portGossip = 8301
 )

@@ -120,7 +120,7 @@ type room struct {
 }
 
 func (r *room) Listen(c Class) string {
-	port := map[Class]uint16{API: portAPI, Raft: portRaft, Gossip: portGossip}[c]
+	port := map[Class]uint16{API: portAPI, KMIP: portKMIP, Raft: portRaft, Gossip: portGossip}[c]
 	if port == 0 {
 		return ""
 	}

@@ -17,9 +17,10 @@ import (
 // Class is what traffic is for. The empty class is all traffic, also such as has no class.
 type Class string
 
-// Classes, told apart by the port at either end of a packet.
+// Classes, told apart by the port at either end of a packet. Clients come by two of them: a rule for API covers KMIP too.
 const (
 	API    Class = "api"    // TCP 8200
+	KMIP   Class = "kmip"   // TCP 5696
 	Raft   Class = "raft"   // TCP 8201, all that nodes say to each other except for gossip
 	Gossip Class = "gossip" // TCP and UDP 8301
 )

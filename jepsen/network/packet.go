@@ -69,6 +69,8 @@ func (p *packet) class() Class {
 		switch {
 		case port == portAPI && p.proto == protoTCP:
 			return API
+		case port == portKMIP && p.proto == protoTCP:
+			return KMIP
 		case port == portRaft && p.proto == protoTCP:
 			return Raft
 		case port == portGossip:

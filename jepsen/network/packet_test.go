@@ -28,6 +28,7 @@ func TestPacketsAreToldApartByPort(t *testing.T) {
 	}{
 		{segment([2]address{one, two}, [2]uint16{40000, portAPI}, 1, 2, flagACK), API},
 		{segment([2]address{one, two}, [2]uint16{portAPI, 40000}, 1, 2, flagACK), API},
+		{segment([2]address{one, two}, [2]uint16{40000, portKMIP}, 1, 2, flagACK), KMIP},
 		{segment([2]address{one, two}, [2]uint16{40000, portRaft}, 1, 2, flagACK), Raft},
 		{segment([2]address{one, two}, [2]uint16{portGossip, 40000}, 1, 2, flagACK), Gossip},
 		{segment([2]address{one, two}, [2]uint16{40000, 22}, 1, 2, flagACK), ""},

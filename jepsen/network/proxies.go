@@ -137,7 +137,7 @@ func (p *proxies) Add(id string) (Host, error) {
 // open finds addresses for a host and listens for it.
 func (p *proxies) open(id string, number int) (*desk, error) {
 	d := &desk{id: id, ip: p.block.address(number), thread: p.thread, dice: newDice(p.seed, uint64(number)), ports: map[Class]string{}, proxies: map[Class]net.Listener{}}
-	for c, wish := range map[Class]int{API: portAPI, Raft: portRaft} {
+	for c, wish := range map[Class]int{API: portAPI, KMIP: portKMIP, Raft: portRaft} {
 		port, err := freePort(d.ip, wish)
 		if err != nil {
 			return d, err

@@ -50,16 +50,20 @@ func TestDropIsOneWay(t *testing.T) {
 
 func TestDropOfOneClass(t *testing.T) {
 	each(t, func(t *testing.T, c *trio) {
-		raft, api := c.a.dial(c.B.Advertise(Raft)), c.here.dial(c.B.Dial(API))
+		raft, api, kmip := c.a.dial(c.B.Advertise(Raft)), c.here.dial(c.B.Dial(API)), c.here.dial(c.B.Dial(KMIP))
 		raft.echo("before")
+		kmip.echo("before")
 		api.echo("before")
 		c.set(Rule{Class: Raft, Drop: true})
 		raft.silent("lost", c.b)
 		api.echo("api passes")
+		kmip.echo("kmip passes")
 		c.set(Rule{Class: API, Drop: true})
 		api.silent("lost too", c.b)
+		kmip.silent("lost with it", c.b)
 		c.a.dial(c.B.Advertise(Raft)).echo("raft passes")
-		c.set()
+		c.set(Rule{Class: KMIP, Drop: true})
+		c.here.unreachable(c.B.Dial(KMIP))
 		c.here.dial(c.B.Dial(API)).echo("healed")
 	})
 }

@@ -33,7 +33,7 @@ func start(t testing.TB, h Host) *remote {
 	ip, _, err := net.SplitHostPort(h.Listen(Raft))
 	require.NoError(t, err)
 	say := ip
-	for _, c := range []Class{API, Raft, Gossip} {
+	for _, c := range []Class{API, KMIP, Raft, Gossip} {
 		if h.Listen(c) != "" {
 			say += "," + h.Listen(c)
 		}

@@ -35,7 +35,12 @@ func (s ruleset) effect(p path) (e effect) {
 }
 
 func (r *Rule) covers(p path) bool {
-	return p.from != p.to && (r.From == "" || r.From == p.from) && (r.To == "" || r.To == p.to) && (r.Class == "" || r.Class == p.class)
+	return p.from != p.to && (r.From == "" || r.From == p.from) && (r.To == "" || r.To == p.to) && r.Class.covers(p.class)
+}
+
+// covers reports whether a rule for this class is also one for another.
+func (c Class) covers(other Class) bool {
+	return c == "" || c == other || c == API && other == KMIP
 }
 
 func (e *effect) add(r *Rule) {
@@ -57,7 +62,7 @@ func (e effect) blocks() bool { return e.drop || e.stall }
 // check refuses rules that make no sense anywhere.
 func (r Rule) check() error {
 	switch {
-	case r.Class != "" && r.Class != API && r.Class != Raft && r.Class != Gossip:
+	case r.Class != "" && r.Class != API && r.Class != KMIP && r.Class != Raft && r.Class != Gossip:
 		return fmt.Errorf("there is no class %q of traffic", r.Class)
 	case r.Delay < 0 || r.Jitter < 0:
 		return errors.New("a delay cannot be negative")

@@ -28,7 +28,10 @@ var ticks = map[string]int{
 	"cluster/rpc.go":               2, // deadlines
 	"engines/auth/stale.go":        2, // age of what is kept
 	"engines/backup/schedule.go":   3, // how long a backup and a drill took
+	"engines/dynamic/reconcile.go": 3, // since the last look
+	"engines/dynamic/session.go":   2, // since it was used
 	"engines/keyring/rewrap.go":    2, // how long a batch took
+	"engines/lease/worker.go":      3, // how long a look took
 	"engines/seal/pkcs11_ask.go":   2, // when to ask again
 	"engines/seal/pkcs11_child.go": 1, // deadline
 	"server/api/answer.go":         1, // deadline

@@ -43,7 +43,7 @@ type contents struct {
 	Transit map[string]string // ciphertext of the key "orders" -> plaintext; since version 3
 	Backup  []byte            // of the key "lost", which was deleted, and encrypted Lost
 	Lost    string
-	Array   appliance // since version 4
+	Array   appliance  // since version 4
 	Record  sdk.Record // the last one of the event log
 }
 

@@ -21,7 +21,7 @@ func TestWhatFormerVersionsSealedIsWrappedAnew(t *testing.T) {
 	for _, archive := range archives {
 		t.Run(strings.TrimSuffix(filepath.Base(archive), ".tar.gz"), func(t *testing.T) {
 			var want contents
-			c := harness.Adopt(t, harness.Options{LogStore: "bolt"}, func(data, kek string) sdk.Secret {
+			c := harness.Adopt(t, harness.Options{LogStore: "bolt", KMIP: true}, func(data, kek string) sdk.Secret {
 				want = unpack(t, archive, data, kek)
 				return sdk.Secret(want.Token)
 			})
