@@ -17,6 +17,7 @@ type gauges struct {
 	ready   func() error
 	keys    func() keyFigures
 	lent    func() lentFigures
+	kmip    func() kmipFigures
 	peers   atomic.Pointer[peerCount]
 }
 
@@ -38,6 +39,7 @@ type reading struct {
 	peers         *peerCount
 	keys          keyFigures
 	lent          lentFigures
+	kmip          kmipFigures
 }
 
 func gaugeOf(name, help string, get func(reading) (float64, bool)) gauge {
@@ -94,6 +96,9 @@ var allGauges = []gauge{
 	gaugeOf("leases", "Leases that have not come to their end at their backends.", func(r reading) (float64, bool) { return float64(r.lent.leases), r.lent.known }),
 	gaugeOf("leases_irrevocable", "Leases whose backends were given up: what they stood for may live on there.",
 		func(r reading) (float64, bool) { return float64(r.lent.irrevocable), r.lent.known }),
+	gaugeOf("kmip_connections", "Connections of KMIP clients that are open.", func(r reading) (float64, bool) { return float64(r.kmip.connections), r.kmip.served }),
+	gaugeOf("kmip_requests_running", "KMIP messages that are being carried out.", func(r reading) (float64, bool) { return float64(r.kmip.running), r.kmip.served }),
+	gaugeOf("kmip_requests_waiting", "KMIP messages that wait for a place.", func(r reading) (float64, bool) { return float64(r.kmip.waiting), r.kmip.served }),
 	gaugeOf("seal_file_beside_others", "1 when a key file opens what an HSM or shares are to protect.", func(r reading) (float64, bool) {
 		v, _ := truth(r.keys.fileBeside)
 		return v, r.keys.known
@@ -122,7 +127,7 @@ func (g *gauges) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (g *gauges) Collect(to chan<- prometheus.Metric) {
-	r := reading{g.figures(), g.sealed(), g.ready() == nil, g.peers.Load(), g.keys(), g.lent()}
+	r := reading{g.figures(), g.sealed(), g.ready() == nil, g.peers.Load(), g.keys(), g.lent(), g.kmip()}
 	to <- prometheus.MustNewConstMetric(buildDesc, prometheus.GaugeValue, 1, r.Version)
 	for _, m := range allGauges {
 		if v, has := m.get(r); has {

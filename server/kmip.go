@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/armon/go-metrics"
+
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/kmipclient"
 	"github.com/trstctl/trstctl/engines/managedkey"
@@ -55,11 +57,11 @@ type serverCertificate struct {
 }
 
 // newKeyService makes the engines and opens the ports.
-func newKeyService(m *member, cfg Config, ledger *fsm.Ledger, d *doors) (*keyService, error) {
+func newKeyService(m *member, cfg Config, ledger *fsm.Ledger, d *doors, counters *metrics.Metrics) (*keyService, error) {
 	now := func() fsm.Time { return fsm.At(chaos.Now()) }
 	k := &keyService{m: m, clients: kmipclient.New(ledger, m.keys, living{m.tenants}, now), names: cfg.serverNames()}
 	k.office = &kmip.Office{Ledger: ledger, Objects: managedkey.New(ledger, m.keys, now), Clients: k.clients, Cluster: kmipCluster{m}, Unsealed: m.keys.Unsealed,
-		Journal: m.reads, Patience: kmipPatience, Places: admit.NewQueue("KMIP requests", cfg.KMIP.Requests, 2*cfg.KMIP.Requests), Waiting: &kmip.Waiting{}, Log: m.log}
+		Journal: m.reads, Patience: kmipPatience, Places: admit.NewQueue("KMIP requests", cfg.KMIP.Requests, 2*cfg.KMIP.Requests), Waiting: &kmip.Waiting{}, Meter: kmip.NewMeter(counters), Log: m.log}
 	k.leaves, k.leave = context.WithCancel(m.stopping)
 	return k, errors.Join(k.open("kmip.listen", cfg.KMIP.Listen, d, k.ttlv(cfg)), k.open("kmip.https", cfg.KMIP.HTTPS, d, k.https(cfg)))
 }
@@ -79,13 +81,13 @@ func (k *keyService) open(key, address string, d *doors, serve func(net.Listener
 
 // ttlv serves TTLV over TLS.
 func (k *keyService) ttlv(cfg Config) func(net.Listener) error {
-	s := &kmip.Server{TLS: kmip.TLS(k.present, cfg.KMIP.LegacyCiphers), Backend: k.office, Log: k.m.log}
+	s := &kmip.Server{TLS: kmip.TLS(k.present, cfg.KMIP.LegacyCiphers), Backend: k.office, Meter: k.office.Meter, Log: k.m.log}
 	return func(l net.Listener) error { return s.Serve(k.leaves, l) }
 }
 
 // https serves the same over HTTPS, in the encodings that there are.
 func (k *keyService) https(cfg Config) func(net.Listener) error {
-	s := &http.Server{Handler: kmip.Handler(k.office, kmip.Patience{}, k.m.log), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
+	s := &http.Server{Handler: kmip.Handler(k.office, kmip.Patience{}, k.office.Meter, k.m.log), ConnState: k.office.Meter.ConnState, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: time.Minute,
 		IdleTimeout: 10 * time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(k.m.log.Handler(), slog.LevelDebug)}
 	return func(l net.Listener) error {
 		stop := context.AfterFunc(k.leaves, func() {

@@ -118,12 +118,12 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if err != nil {
 		return err
 	}
-	if m.kmip, err = newKeyService(m, cfg, ledger, doors); err != nil {
+	if m.kmip, err = newKeyService(m, cfg, ledger, doors, meters.metrics); err != nil {
 		return err
 	}
 	m.lending = m.lend(ledger, meters.metrics)
 	parts := adapter{m, cfg}
-	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures, lent: m.lentFigures}
+	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures, lent: m.lentFigures, kmip: m.kmip.figures}
 	if err := meters.registry.Register(m.gauges); err != nil {
 		return fmt.Errorf("make the metrics: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 func (a *app) kmipCommand() *cobra.Command {
-	c := group("kmip", "Say who may speak KMIP: appliances, databases and storage that keep their keys here", a.kmipClient(), a.kmipPending(), a.kmipRole(), a.kmipCA(), a.kmipServer())
+	c := group("kmip", "Say who may speak KMIP: appliances, databases and storage that keep their keys here", a.kmipClient(), a.kmipPending(), a.kmipRole(), a.kmipObject(), a.kmipCA(), a.kmipServer())
 	c.Long = `Say who may speak KMIP: appliances, databases and storage that keep their keys here.
 
   trstctl kmip ca init
@@ -30,7 +30,7 @@ connects to the port that kmip.listen in a node's configuration names.`
 
 // checkKMIPFlags refuses an empty value where it would mean another role, certificate or file than the one that was meant: a script's variable may be unset.
 func checkKMIPFlags(c *cobra.Command) error {
-	for _, name := range []string{"algorithm", "ca", "certificate", "csr", "fingerprint", "out", "password-file", "pending", "public-key-fingerprint", "role", "subject-der", "username"} {
+	for _, name := range []string{"algorithm", "ca", "certificate", "csr", "device-id", "device-machine", "device-media", "device-network", "device-password-file", "device-serial", "fingerprint", "out", "password-file", "pending", "public-key-fingerprint", "role", "subject-der", "username"} {
 		if given := c.Flag(name); given != nil && given.Changed && given.Value.String() == "" {
 			return usagef("--%s is empty: give a value, or leave it out", name)
 		}

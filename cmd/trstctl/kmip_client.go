@@ -105,35 +105,46 @@ func bindingText(b sdk.KMIPBinding) string {
 
 func (a *app) kmipClientConfigure() *cobra.Command {
 	var k sdk.KMIPChange
-	c := &cobra.Command{Use: "configure NAME", Short: "Change a client's role and credentials, at once", Args: cobra.ExactArgs(1), Long: "Change what is given of a client's role and credentials, at once.\n\n" + passwordHelp}
+	c := &cobra.Command{Use: "configure NAME", Short: "Change a client's role and credentials, at once", Args: cobra.ExactArgs(1), Long: "Change what is given of a client's role and credentials, at once.\n\n" + credentialHelp}
 	f := c.Flags()
 	f.StringVar(&k.Role, "role", "", "its new role")
 	f.BoolVar(&k.RemovePassword, "remove-password", false, "it shows no username and password any more")
 	f.BoolVar(&k.RemoveDevice, "remove-device", false, "it shows no device credential any more")
-	p := passwordFlags(c)
+	given := credentialFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		switch err := p.check(false); {
-		case err != nil:
+		if err := checkChange(c, k, given); err != nil {
 			return err
-		case p.username != "" && k.RemovePassword:
-			return usagef("give --username or --remove-password, not both")
-		case p.username == "" && k.Role == "" && !k.RemovePassword && !k.RemoveDevice:
-			return usagef("what is to change? see %s --help", c.CommandPath())
+		}
+		if err := given.check(a, false); err != nil {
+			return err
 		}
 		client, err := a.client()
 		if err != nil {
 			return err
 		}
-		if k.Password, err = p.read(a); err != nil {
+		k.KMIPCredentials, err = given.read(a)
+		defer clearCredentials(k.KMIPCredentials)
+		if err != nil {
 			return err
 		}
-		defer p.clear(k.Password)
 		ctx, cancel := a.call(c.Context())
 		defer cancel()
 		n, err := client.ConfigureKMIPClient(ctx, args[0], k)
 		return a.showNamed("configured", n, err)
 	}
 	return c
+}
+
+func checkChange(c *cobra.Command, k sdk.KMIPChange, given *credential) error {
+	switch {
+	case given.username != "" && k.RemovePassword:
+		return usagef("give --username or --remove-password, not both")
+	case given.hasDevice() && k.RemoveDevice:
+		return usagef("give a device credential or --remove-device, not both")
+	case given.username+given.file == "" && !given.hasDevice() && k.Role == "" && !k.RemovePassword && !k.RemoveDevice:
+		return usagef("what is to change? see %s --help", c.CommandPath())
+	}
+	return nil
 }
 
 func (a *app) kmipClientRevokeBinding() *cobra.Command {

@@ -14,18 +14,18 @@ must trust to know the cluster into DIR/ca.pem. Nothing is written over another 
 
 func (a *app) kmipClientCreate() *cobra.Command {
 	var e sdk.KMIPEnrolment
-	c := &cobra.Command{Use: "create NAME", Short: "Make a client", Args: cobra.ExactArgs(1), Long: "Make a client. " + sourceHelp + "\n\n" + outHelp + "\n\n" + passwordHelp}
+	c := &cobra.Command{Use: "create NAME", Short: "Make a client", Args: cobra.ExactArgs(1), Long: "Make a client. " + sourceHelp + "\n\n" + outHelp + "\n\n" + credentialHelp}
 	c.Flags().StringVar(&e.Role, "role", "", "what it may do; the role default unless given")
-	i, p := a.issuingFlags(c), passwordFlags(c)
+	i, given := a.issuingFlags(c), credentialFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := p.check(i.source.stdin()); err != nil {
+		if err := given.check(a, i.source.stdin()); err != nil {
 			return err
 		}
+		defer func() { clearCredentials(e.KMIPCredentials) }()
 		return i.run(c, args[0], func() (err error) {
-			e.Password, err = p.read(a)
+			e.KMIPCredentials, err = given.read(a)
 			return err
 		}, func(ctx context.Context, client *sdk.Client, by sdk.KMIPSource) (sdk.KMIPIssued, error) {
-			defer p.clear(e.Password)
 			e.By = by
 			return client.EnrolKMIPClient(ctx, args[0], e)
 		})

@@ -1,7 +1,10 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/pem"
+	"slices"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/kmipclient"
@@ -42,11 +45,17 @@ func changedCA(ca kmipclient.CA, _ fsm.Receipt, err error) (any, error) { return
 
 // kmipCAsAnswer has no pages: a tenant's CAs are few.
 type kmipCAsAnswer struct {
-	Items []kmipCA `json:"items"`
+	Items []kmipCA `json:"items" doc:"the tenant's own by generation, those of others as they came, and those of the cluster's servers by generation"`
+}
+
+// byKind orders CAs for people: by what they are for, and within that the oldest first.
+func byKind(a, b kmipclient.CA) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Generation, b.Generation), cmp.Compare(a.Created, b.Created), cmp.Compare(a.Name, b.Name), bytes.Compare(a.UID[:], b.UID[:]))
 }
 
 func listKMIPCAs(c *call) (any, error) {
 	all, err := kmipclient.CAs(c.view, c.tenant)
+	slices.SortFunc(all, byKind)
 	out := kmipCAsAnswer{Items: make([]kmipCA, 0, len(all))}
 	for _, ca := range all {
 		if !c.session.Forbids("kmip/ca/" + ca.UID.String()) {

@@ -118,6 +118,9 @@ func parseObjectCursor(s string) (at managedkey.Cursor, err error) {
 
 func readKMIPObject(c *call) (any, error) {
 	o, err := c.api.opt.Objects.View(c.view, c.tenant).Object(c.path)
+	if fault.Is(err, fault.NotFound) {
+		err = fault.New(fault.NotFound, "there is no managed object %q: trstctl kmip object list shows those that there are", clean(c.path, 64))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func kmipCARoutes() []*route {
 	const ca, server = "kmip/ca", "kmip/server"
 	return []*route{
 		{name: "kmip.ca.list", method: http.MethodGet, pattern: "/kmip/ca", kind: read, surface: reads, handle: listKMIPCAs,
-			summary: "List the certificate authorities of the tenant's clients, 32 at most.", needs: []need{may(ca, rbac.List)}, response: of[kmipCAsAnswer]()},
+			summary: "List the certificate authorities of the tenant's clients, 32 at most, by kind and generation.", needs: []need{may(ca, rbac.List)}, response: of[kmipCAsAnswer]()},
 		{name: "kmip.ca.init", method: http.MethodPost, pattern: "/kmip/ca", kind: write, surface: writes, handle: initKMIPCA,
 			summary: "Make the tenant's first client CA.", needs: []need{may(ca, rbac.Write)}, limit: smallBody, request: of[kmipCABody](), response: of[kmipCA]()},
 		{name: "kmip.ca.rotate", method: http.MethodPost, pattern: "/kmip/ca/rotate", kind: write, surface: writes, handle: rotateKMIPCA,

@@ -38,14 +38,15 @@ var encodings = map[string]encoding{
 const Path = "/kmip"
 
 // Handler answers messages that are posted to Path, in the encoding in which they came: 200, whatever the message in the body says; 401 without a client's
-// certificate, 404, 405, 413 and 415 as HTTP has them, and 503 with Connection: close where no answer was found.
-func Handler(b Backend, patience Patience, log *slog.Logger) http.Handler {
-	return &poster{b, patience.orDefaults(), log}
+// certificate, 404, 405, 413 and 415 as HTTP has them, and 503 with Connection: close where no answer was found. Without a meter nothing is measured.
+func Handler(b Backend, patience Patience, meter *Meter, log *slog.Logger) http.Handler {
+	return &poster{b, patience.orDefaults(), meter, log}
 }
 
 type poster struct {
 	backend  Backend
 	patience Patience
+	meter    *Meter
 	log      *slog.Logger
 }
 
@@ -100,6 +101,7 @@ func (p *poster) answer(r *http.Request, body []byte, e encoding) (out []byte, e
 	var raw []byte
 	if bad, ok := errors.AsType[*ttlv.Error](err); ok {
 		raw, err = unreadable(bad, chaos.Now())
+		p.meter.count(raw)
 	} else if err == nil {
 		defer m.Wipe()
 		raw, err = p.backend.Answer(ctx, Peer{Chain: r.TLS.PeerCertificates, Address: hostOf(r.RemoteAddr)}, m)

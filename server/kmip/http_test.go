@@ -20,7 +20,7 @@ import (
 // posted is a server with a client that shows a certificate, or shows none.
 func posted(t *testing.T, b backendFunc, shows bool) func(method, path, media, body string) (int, string, http.Header) {
 	own, theirs := certified(t, "server"), certified(t, "client")
-	s := httptest.NewUnstartedServer(Handler(b, Patience{}, slog.New(slog.DiscardHandler)))
+	s := httptest.NewUnstartedServer(Handler(b, Patience{}, nil, slog.New(slog.DiscardHandler)))
 	s.TLS = &tls.Config{Certificates: []tls.Certificate{own}, ClientAuth: tls.RequestClientCert}
 	s.StartTLS()
 	t.Cleanup(s.Close)

@@ -35,7 +35,7 @@ type Journal interface {
 }
 
 // Office answers messages on one node: reads and uses of keys from the state of this node, brought to the present; what changes something where it can be
-// committed. All its fields are required.
+// committed. All its fields but Meter are required.
 type Office struct {
 	Ledger   *fsm.Ledger
 	Objects  *managedkey.Engine
@@ -46,11 +46,20 @@ type Office struct {
 	Places   *admit.Queue  // of requests that are carried out at the same time
 	Patience time.Duration // for which a message that was not carried out, as when there is no leader, is tried again: appliances take the first refusal for the last word
 	Waiting  *Waiting      // certificates that nobody knows
+	Meter    *Meter        // nil: nothing is measured
 	Log      *slog.Logger
 }
 
 // Answer implements Backend.
 func (o *Office) Answer(ctx context.Context, p Peer, m *ttlv.Item) ([]byte, error) {
+	return o.Meter.timed(func() (out []byte, err error) {
+		defer rescue(&out, &err)
+		return o.admitted(ctx, p, m)
+	})
+}
+
+// admitted answers a message once there is a place for it.
+func (o *Office) admitted(ctx context.Context, p Peer, m *ttlv.Item) ([]byte, error) {
 	place, err := o.Places.Enter(ctx)
 	if err != nil {
 		return refused(m, err)
@@ -165,7 +174,8 @@ func (v *visit) elsewhere(ctx context.Context) ([]byte, error) {
 	if err == nil {
 		defer clear(body)
 		var out []byte
-		if out, err = v.Cluster.Pass(ctx, body); err == nil {
+		out, err = v.Cluster.Pass(ctx, body)
+		if v.Meter.passed(err); err == nil {
 			return out, nil
 		}
 	}

@@ -54,6 +54,7 @@ type Server struct {
 	TLS      *tls.Config // which asks for a client's certificate and accepts any: the backend looks at it
 	Backend  Backend
 	Patience Patience
+	Meter    *Meter // nil: nothing is measured
 	Log      *slog.Logger
 }
 
@@ -99,11 +100,13 @@ func (s *Server) connection(ctx, working context.Context, raw net.Conn, patience
 	end := context.AfterFunc(working, func() { _ = raw.Close() }) // its time is over: there is nobody to tell
 	defer end()
 	defer raw.Close()
+	defer s.Meter.entered()()
 	c := tls.Server(raw, s.TLS)
 	shaking, cancel := context.WithTimeout(ctx, patience.Handshake)
 	err := c.HandshakeContext(shaking)
 	cancel()
 	if err != nil {
+		s.Meter.handshakesRefused(1)
 		s.Log.DebugContext(ctx, "no TLS with a KMIP client", "address", raw.RemoteAddr().String(), "err", err)
 		return
 	}
@@ -166,6 +169,7 @@ func (s *Server) unreadable(ctx context.Context, c net.Conn, bad error, patience
 		return
 	}
 	out, err := unreadable(e, chaos.Now())
+	s.Meter.count(out)
 	if err == nil {
 		err = send(c, out, patience)
 	}

@@ -59,6 +59,9 @@ func (q *Queue) Enter(ctx context.Context) (*Place, error) {
 	}
 }
 
+// Depth is how many places are taken, and how many requests wait for one.
+func (q *Queue) Depth() (taken, waiting int) { return len(q.places), len(q.waiting) }
+
 func (q *Queue) full() *fault.Error {
 	return fault.New(fault.NotDone, "the queue for %s is full: nothing was done, try again", q.name).After(time.Second)
 }
