@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime/pprof"
+	"slices"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/seal"
@@ -21,6 +22,7 @@ type bench struct {
 
 	fileReady float64 // ms from the start of a node with the file seal to ready, in the median
 	readAlone float64 // ms of a read by one client, in the median
+	writeGap  float64 // ms of the longest gap in writes through a kill of the leader, in the median
 }
 
 // part measures one thing on a cluster and adds rows.
@@ -48,14 +50,15 @@ var (
 	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"transit", true, transit}, {"unseal", true, unseal}}
 	large  = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"snapshot", false, snapshot}, {"restart", true, restart}, {"rotate", true, rotate}}
 	brief  = []part{{"disk", false, disk}, {"writes", false, someWrites}}
+	keys   = []part{{"disk", false, disk}, {"kmip", false, kmip}}
 	sealed = []part{{"unseal", true, unseal}}
 )
 
 func (o *options) stages() []stage {
 	if s := o.logStore; s != "" {
-		return []stage{{s, sealFile, small}, {s, pkcs11, sealed}, {s, shamir, sealed}, {s, sealFile, large}}
+		return []stage{{s, sealFile, small}, {s, pkcs11, sealed}, {s, shamir, sealed}, {s, sealFile, keys}, {s, sealFile, large}}
 	}
-	return []stage{{"bolt", sealFile, small}, {"bolt", pkcs11, sealed}, {"bolt", shamir, sealed}, {"wal", sealFile, brief}, {"bolt", sealFile, large}}
+	return []stage{{"bolt", sealFile, small}, {"bolt", pkcs11, sealed}, {"bolt", shamir, sealed}, {"wal", sealFile, brief}, {"bolt", sealFile, keys}, {"bolt", sealFile, large}}
 }
 
 // chosen returns the parts that were asked for, nil when that is the disk alone though something else was.
@@ -118,8 +121,7 @@ func (b *bench) onRunning(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	parts := small
-	parts = append(parts[:len(parts):len(parts)], large[1:]...)
+	parts := slices.Concat(small, keys[1:], large[1:])
 	defer func() { err = errors.Join(err, c.purge(context.WithoutCancel(ctx))) }()
 	var gentle []part
 	for _, p := range b.opt.chosen(parts) {

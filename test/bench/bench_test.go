@@ -15,8 +15,8 @@ import (
 func TestOptions(t *testing.T) {
 	o, err := parse([]string{"--quick", "--only", "writes,restart", "-o", "json", "--rounds", "30"}, io.Discard)
 	require.NoError(t, err)
-	require.Equal(t, options{output: "json", only: []string{"writes", "restart"}, quick: true, nodes: 3, rounds: 30, secrets: 10000, period: time.Second}, o)
-	for _, bad := range [][]string{{"--only", "x"}, {"-o", "xml"}, {"--log-store", "pebble"}, {"word"}, {"--rounds", "-1"}, {"--unknown"}} {
+	require.Equal(t, options{output: "json", only: []string{"writes", "restart"}, quick: true, nodes: 3, rounds: 30, secrets: 10000, objects: 10000, period: time.Second}, o)
+	for _, bad := range [][]string{{"--only", "x"}, {"-o", "xml"}, {"--log-store", "pebble"}, {"word"}, {"--rounds", "-1"}, {"--objects", "-1"}, {"--unknown"}} {
 		_, err := parse(bad, io.Discard)
 		require.Error(t, err, bad)
 	}
@@ -34,11 +34,11 @@ func TestPartsThatWereAskedFor(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, [][]string{{"disk", "writes", "reads", "failover", "transfer", "transit", "unseal"}, {"unseal"}, {"unseal"}, {"disk", "writes"}, {"disk", "memory", "snapshot", "restart", "rotate"}}, names())
-	require.Equal(t, [][]string{{"disk", "reads"}, nil, nil, nil, nil}, names("reads"), "no cluster is started for the disk alone")
-	require.Equal(t, [][]string{{"disk"}, nil, nil, {"disk"}, {"disk"}}, names("disk"))
-	require.Equal(t, [][]string{{"disk", "unseal"}, {"unseal"}, {"unseal"}, nil, nil}, names("unseal"))
-	require.Len(t, (&options{logStore: "wal"}).stages(), 4)
+	require.Equal(t, [][]string{{"disk", "writes", "reads", "failover", "transfer", "transit", "unseal"}, {"unseal"}, {"unseal"}, {"disk", "writes"}, {"disk", "kmip"}, {"disk", "memory", "snapshot", "restart", "rotate"}}, names())
+	require.Equal(t, [][]string{{"disk", "reads"}, nil, nil, nil, nil, nil}, names("reads"), "no cluster is started for the disk alone")
+	require.Equal(t, [][]string{{"disk"}, nil, nil, {"disk"}, {"disk"}, {"disk"}}, names("disk"))
+	require.Equal(t, [][]string{{"disk", "unseal"}, {"unseal"}, {"unseal"}, nil, nil, nil}, names("unseal"))
+	require.Len(t, (&options{logStore: "wal"}).stages(), 5)
 }
 
 func TestValuesBelongToTheirPaths(t *testing.T) {

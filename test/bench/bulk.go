@@ -48,14 +48,14 @@ func (b *bench) full(c *cluster, t *target) *target {
 
 // addMemory adds the largest node's resident memory; the others stand in the note.
 func (b *bench) addMemory(c *cluster, what string, t *target) error {
+	nodes, err := c.memory()
+	if err != nil {
+		return err
+	}
 	largest, notes := 0.0, []string{}
-	for _, n := range c.nodes {
-		m, err := readMemory(n.PID)
-		if err != nil {
-			return err
-		}
+	for i, m := range nodes {
 		largest = max(largest, m.rss)
-		notes = append(notes, fmt.Sprintf("%s %.0f MiB (peak %.0f, Pss %.0f)", n.ID, m.rss, m.peak, m.pss))
+		notes = append(notes, fmt.Sprintf("%s %.0f MiB (peak %.0f, Pss %.0f)", c.nodes[i].ID, m.rss, m.peak, m.pss))
 	}
 	b.add(Row{What: what, LogStore: c.store, Value: &largest, Unit: "MiB", Note: strings.Join(notes, ", ")}.judge(t))
 	return nil

@@ -102,7 +102,7 @@ func (c *cluster) readNodes() error {
 
 // client has connections of its own and asks addresses in this order.
 func (c *cluster) client(addresses ...string) (*sdk.Client, error) {
-	return sdk.New(sdk.Options{Addresses: addresses, CACert: c.ca, Token: c.env.Token, UserAgent: "trstctl-bench"})
+	return c.clientIn("", addresses...)
 }
 
 // pids of the nodes that run here.

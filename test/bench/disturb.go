@@ -1,14 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
-
-	"github.com/trstctl/trstctl/sdk"
 )
 
 const writers = 8
@@ -16,7 +12,8 @@ const writers = 8
 // disturbance is what writers noticed of something done to the cluster. Times are of one round.
 type disturbance struct {
 	next    time.Duration // from the act to the first acknowledgement of a write that began after it
-	gap     time.Duration // the longest between two acknowledgements that follow each other, the second of them after the act
+	gap     time.Duration // the longest between two acknowledgements that follow each other, whoever's they are, the second of them after the act
+	alone   time.Duration // the longest between two of one client
 	slowest time.Duration // write that was under way at the act or began later
 	load    *load
 }
@@ -75,6 +72,7 @@ func (l *load) noticed(at time.Duration) disturbance {
 	d := disturbance{load: l, next: -1}
 	var ends []time.Duration
 	for _, w := range l.workers {
+		own := len(ends)
 		for _, s := range w.samples {
 			ends = append(ends, s.end)
 			if s.end > at {
@@ -84,42 +82,10 @@ func (l *load) noticed(at time.Duration) disturbance {
 				d.next = s.end - at
 			}
 		}
+		d.alone = max(d.alone, gap(ends[own:], at))
 	}
 	d.gap = gap(ends, at)
 	return d
-}
-
-// failover kills the leader, again and again.
-func failover(ctx context.Context, b *bench, c *cluster) error {
-	if len(c.nodes) < 3 {
-		say("failover is left out: %d nodes do not survive the death of one", len(c.nodes))
-		return nil
-	}
-	rounds, err := b.kills(ctx, c, "failover", put)
-	if err != nil {
-		return err
-	}
-	b.addRounds(c, "kill -9 of the leader: to the next write", rounds, func(d disturbance) time.Duration { return d.next }, within(time.Second, 2*time.Second, "p50 < 1 s, max < 2 s"))
-	b.addRounds(c, "kill -9 of the leader: longest gap", rounds, func(d disturbance) time.Duration { return d.gap }, nil)
-	b.addRounds(c, "kill -9 of the leader: slowest write", rounds, func(d disturbance) time.Duration { return d.slowest }, nil)
-	return b.readBack(ctx, c, rounds)
-}
-
-// kills has the leader killed in every round, under clients that do op.
-func (b *bench) kills(ctx context.Context, c *cluster, name string, op operation) (rounds []disturbance, err error) {
-	for i := range b.opt.rounds {
-		at, err := c.leader(ctx)
-		if err != nil {
-			return nil, err
-		}
-		d, err := b.disturb(ctx, c, fmt.Sprintf("%s/%d", name, i), op, func() error { return c.kill(at) })
-		if err := errors.Join(err, c.revive(ctx, at)); err != nil {
-			return nil, fmt.Errorf("round %d: %w", i+1, err)
-		}
-		rounds = append(rounds, d)
-		say("kill -9 of %s: next answer after %.0f ms, longest gap %.0f ms", c.nodes[at].ID, ms(d.next), ms(d.gap))
-	}
-	return rounds, nil
 }
 
 // transfer asks for another leader, again and again.
@@ -162,6 +128,10 @@ func (b *bench) handOver(ctx context.Context, c *cluster, round int) (d disturba
 
 // addRounds adds the median and the worst of a time.
 func (b *bench) addRounds(c *cluster, what string, rounds []disturbance, of func(disturbance) time.Duration, t *target) {
+	b.add(ofRounds(c, what, rounds, of).judge(t))
+}
+
+func ofRounds(c *cluster, what string, rounds []disturbance, of func(disturbance) time.Duration) Row {
 	row := Row{What: what, LogStore: c.store, Clients: writers, Failed: map[string]int{}, Note: "each round, ms:"}
 	var times []time.Duration
 	for _, d := range rounds {
@@ -172,46 +142,5 @@ func (b *bench) addRounds(c *cluster, what string, rounds []disturbance, of func
 		}
 	}
 	slices.Sort(times)
-	b.add(row.rounds(times).judge(t))
-}
-
-// readBack looks for every acknowledged write of the rounds.
-func (b *bench) readBack(ctx context.Context, c *cluster, rounds []disturbance) error {
-	var paths []string
-	for _, d := range rounds {
-		for _, w := range d.load.workers {
-			for _, s := range w.samples {
-				paths = append(paths, w.pathOf(s.n))
-			}
-		}
-	}
-	lost := make([]bool, len(paths))
-	client := c.admin.Reading(sdk.Read{At: sdk.Linearizable})
-	err := parallel(16, len(paths), func(i int) error {
-		v, err := client.Get(ctx, paths[i], sdk.GetOptions{})
-		lost[i] = sdk.Is(err, sdk.NotFound) || err == nil && !bytes.Equal(v.Value, valueOf(paths[i], new([valueSize]byte)))
-		if lost[i] {
-			return nil
-		}
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("read back: %w", err)
-	}
-	return b.account(c, paths, lost)
-}
-
-func (b *bench) account(c *cluster, paths []string, lost []bool) error {
-	var gone []string
-	for i, l := range lost {
-		if l {
-			gone = append(gone, paths[i])
-		}
-	}
-	row := Row{What: "acknowledged writes that are lost", LogStore: c.store, Count: len(paths), Value: new(float64(len(gone))), Unit: "of " + grouped(float64(len(paths)))}
-	b.add(row.judge(below(1, "0")))
-	if len(gone) > 0 {
-		return errors.New("acknowledged writes are lost, the first is " + gone[0])
-	}
-	return nil
+	return row.rounds(times)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -32,6 +33,7 @@ type worker struct {
 	value   [valueSize]byte
 	samples []sample
 	failed  map[string]int
+	line    *line // of one that speaks KMIP, once it has
 
 	acked atomic.Int64 // operations
 	since atomic.Int64 // when the last of those began, from the load's begin
@@ -92,8 +94,11 @@ func (l *load) loop(ctx context.Context, w *worker) {
 }
 
 func kind(err error) string {
-	if err == errWrongValue {
+	if errors.Is(err, errWrongValue) {
 		return "wrong value"
+	}
+	if r, ok := errors.AsType[*refused](err); ok {
+		return "refused: " + r.reason
 	}
 	return string(sdk.KindOf(err))
 }
@@ -104,6 +109,7 @@ func (l *load) end() (ran time.Duration, took []time.Duration) {
 	l.wg.Wait()
 	ran = time.Since(l.began)
 	for _, w := range l.workers {
+		w.line.hangUp()
 		for _, s := range w.samples {
 			took = append(took, s.took())
 		}

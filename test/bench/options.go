@@ -10,7 +10,7 @@ import (
 )
 
 // partNames are what --only takes.
-var partNames = []string{"disk", "writes", "reads", "failover", "transfer", "unseal", "memory", "snapshot", "restart", "rotate"}
+var partNames = []string{"disk", "writes", "reads", "failover", "transfer", "transit", "unseal", "kmip", "memory", "snapshot", "restart", "rotate"}
 
 type options struct {
 	env         string // file of a running cluster; empty: a fresh one
@@ -23,6 +23,7 @@ type options struct {
 	nodes       int
 	rounds      int           // of failover, transfer and unseal
 	secrets     int           // for memory, restart and rotate
+	objects     int           // of KMIP, for kmip
 	period      time.Duration // of each load
 }
 
@@ -33,11 +34,12 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 	f.StringVar(&o.output, "o", "table", "table or json")
 	f.StringVar(&o.logStore, "log-store", "", "Raft log of fresh clusters: bolt or wal (everything on bolt, and some writes on wal)")
 	only := f.String("only", "", "comma-separated parts: "+strings.Join(partNames, ", "))
-	f.BoolVar(&o.quick, "quick", false, "1 s instead of 5 for each load, 2 rounds, 10,000 secrets")
+	f.BoolVar(&o.quick, "quick", false, "1 s instead of 5 for each load, 2 rounds, 10,000 secrets, 10,000 objects")
 	f.BoolVar(&o.destructive, "destructive", false, "with --env: also kill and restart its nodes, and rotate its keys")
 	f.IntVar(&o.nodes, "nodes", 3, "of a fresh cluster")
 	f.IntVar(&o.rounds, "rounds", 0, "of failover, transfer and unseal (5)")
 	f.IntVar(&o.secrets, "secrets", 0, "for memory, restart and rotate (100,000)")
+	f.IntVar(&o.objects, "objects", 0, "of KMIP, for kmip (100,000)")
 	f.DurationVar(&o.period, "period", 0, "of each load (5s)")
 	f.StringVar(&o.cpuProfile, "cpuprofile", "", "write a profile of the bench itself to this file")
 	if err := f.Parse(args); err != nil {
@@ -55,15 +57,18 @@ func parse(args []string, errs io.Writer) (o options, err error) {
 }
 
 func (o *options) complete() {
-	full := options{rounds: 5, secrets: 100000, period: 5 * time.Second}
+	full := options{rounds: 5, secrets: 100000, objects: 100000, period: 5 * time.Second}
 	if o.quick {
-		full = options{rounds: 2, secrets: 10000, period: time.Second}
+		full = options{rounds: 2, secrets: 10000, objects: 10000, period: time.Second}
 	}
 	if o.rounds == 0 {
 		o.rounds = full.rounds
 	}
 	if o.secrets == 0 {
 		o.secrets = full.secrets
+	}
+	if o.objects == 0 {
+		o.objects = full.objects
 	}
 	if o.period == 0 {
 		o.period = full.period
@@ -78,7 +83,7 @@ func (o *options) check(rest []string) error {
 		return fmt.Errorf("-o %s: table or json", o.output)
 	case o.logStore != "" && o.logStore != "bolt" && o.logStore != "wal":
 		return fmt.Errorf("--log-store %s: bolt or wal", o.logStore)
-	case o.rounds < 0 || o.secrets < 0 || o.period < 0 || o.nodes < 1:
+	case o.rounds < 0 || o.secrets < 0 || o.objects < 0 || o.period < 0 || o.nodes < 1:
 		return fmt.Errorf("numbers and times are positive")
 	}
 	for _, name := range o.only {

@@ -130,6 +130,18 @@ func readMemory(pid int) (m memory, err error) {
 	return m, nil
 }
 
+// memory reads that of every node.
+func (c *cluster) memory() (all []memory, err error) {
+	for _, n := range c.nodes {
+		m, err := readMemory(n.PID)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, m)
+	}
+	return all, nil
+}
+
 // field returns the kB of a line such as "VmRSS:  1234 kB" in MiB.
 func field(text, name string) float64 {
 	for line := range strings.Lines(text) {

@@ -41,6 +41,11 @@ func atLeast(perSecond float64, text string) *target {
 	return &target{text, func(r Row) bool { return r.PerSecond >= perSecond }}
 }
 
+// and is both targets.
+func (t *target) and(other *target) *target {
+	return &target{t.text + ", " + other.text, func(r Row) bool { return t.met(r) && other.met(r) }}
+}
+
 // within bounds the median and, unless worst is 0, the worst of some times.
 func within(median, worst time.Duration, text string) *target {
 	return &target{text, func(r Row) bool { return r.P50 < ms(median) && (worst == 0 || r.Max < ms(worst)) }}

@@ -48,6 +48,7 @@ func TestADisturbanceIsWhatTheWritersNoticed(t *testing.T) {
 	require.EqualValues(t, 210, d.next, "the acknowledgement at 300 is of a write that began before")
 	require.EqualValues(t, 210, d.gap)
 	require.EqualValues(t, 205, d.slowest)
+	require.EqualValues(t, 290, d.alone)
 }
 
 func TestRatesOfNothing(t *testing.T) {
