@@ -145,7 +145,10 @@ func (s *Stage) successor(old *Object, id string, r Replacement, links []Link) (
 	for _, v := range r.Signatures {
 		a.Signatures = a.Signatures.with(v)
 	}
-	o.Dates = s.shifted(old.Dates, r.Offset)
+	var err error
+	if o.Dates, err = s.shifted(old.Dates, r.Offset); err != nil {
+		return o, err
+	}
 	return o, s.override(&o, r)
 }
 
@@ -169,18 +172,25 @@ func (s *Stage) override(o *Object, r Replacement) error {
 }
 
 // shifted are the dates of a replacement.
-func (s *Stage) shifted(d Dates, offset *time.Duration) Dates {
+func (s *Stage) shifted(d Dates, offset *time.Duration) (Dates, error) {
 	out := Dates{Initial: s.date(), Original: s.date(), Activation: d.Activation,
 		ProcessStart: d.ProcessStart, ProtectStop: d.ProtectStop, Deactivation: d.Deactivation}
 	if offset == nil {
-		return out
+		return out, nil
 	}
 	out.Activation = s.date().Add(*offset)
 	by := out.Activation - d.Activation
 	for _, at := range []*fsm.Time{&out.ProcessStart, &out.ProtectStop, &out.Deactivation} {
-		if *at != 0 {
-			*at += by
+		if *at == 0 {
+			continue
 		}
+		if by > 0 && *at > lastDate-by {
+			return out, invalid("Offset", "a date of the key would lie behind the year 2261")
+		}
+		*at += by
 	}
-	return out
+	return out, nil
 }
+
+// lastDate is the last that fsm.Time holds with some room.
+const lastDate = fsm.Time(9_214_646_400 * int64(time.Second))

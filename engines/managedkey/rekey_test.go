@@ -69,6 +69,7 @@ func TestReKeyDates(t *testing.T) {
 		"first activation":   {nil, Replacement{Offset: offset(1)}, Dates{Activation: h(1)}, NoReason},
 		"none to shift from": {dates[3:], Replacement{Offset: offset(1)}, Dates{}, ReasonWrongState},
 		"given":              {dates, Replacement{Attributes: []Value{{AttrActivation, h(-1)}, {AttrProcessStart, h(0)}}}, Dates{Activation: h(-1), ProcessStart: h(0), ProtectStop: h(1), Deactivation: h(2)}, NoReason},
+		"behind all years":   {dates, Replacement{Offset: offset(545_000)}, Dates{}, ReasonInvalidValue},
 		"both":               {dates, Replacement{Offset: offset(1), Attributes: []Value{{AttrDeactivation, h(9)}}}, Dates{}, ReasonInvalidValue},
 		"out of order":       {dates, Replacement{Attributes: []Value{{AttrDeactivation, h(-5)}}}, Dates{}, ReasonInvalidValue},
 		"not the client's":   {dates, Replacement{Attributes: []Value{{AttrInitial, h(-5)}}}, Dates{}, ReasonReadOnly},

@@ -1,6 +1,7 @@
 package kmip
 
 import (
+	"math"
 	"reflect"
 
 	"github.com/trstctl/trstctl/engines/managedkey"
@@ -132,7 +133,12 @@ func read[T any](from func() (T, error), into func(T)) error {
 // decodeNumber reads a mask, a length or a lease.
 func decodeNumber(it *ttlv.Item, out reflect.Value) error {
 	if it.Type() == ttlv.TypeInterval {
-		return read(it.Interval, func(v uint32) { out.SetUint(uint64(v)) })
+		n, err := it.Interval()
+		if err == nil && n > math.MaxInt32 {
+			return refuse(ttlv.ResultReasonInvalidField, "%s is above %d", it.Tag, math.MaxInt32)
+		}
+		out.SetUint(uint64(n))
+		return err
 	}
 	n, err := it.Integer()
 	if err == nil && n < 0 {
