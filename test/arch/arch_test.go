@@ -42,6 +42,7 @@ var fences = map[string][]string{
 	"github.com/stretchr/testify":         nil, // tests only
 	"github.com/aws/aws-sdk-go-v2":        {"engines/backup/s3"},
 	"github.com/miekg/pkcs11":             {"engines/seal"},
+	"github.com/jackc/pgx":                {"engines/dynamic/backend/postgresql"},
 }
 
 type pkg struct {
