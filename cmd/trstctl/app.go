@@ -43,6 +43,9 @@ func (a *app) main(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitOK
 	}
+	if p, ok := errors.AsType[programEnded](err); ok {
+		return int(p)
+	}
 	fmt.Fprintf(a.err, "trstctl: %s%s\n", indented(err.Error()), a.advice(err))
 	if !a.started {
 		return exitUsage
@@ -76,7 +79,7 @@ func (a *app) root() *cobra.Command {
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error {
-			if !slices.Contains([]string{"", "json", "raw", "table"}, a.output) {
+			if !slices.Contains([]string{"", "json", "raw", "table"}, a.output) && !(a.output == "env" && c.Name() == "creds") {
 				return usagef("-o %s: use json, raw or table", a.output)
 			}
 			if err := checkGiven(c); err != nil {
@@ -91,7 +94,7 @@ func (a *app) root() *cobra.Command {
 	c.SetOut(a.out)
 	c.SetErr(a.err)
 	a.flags(c)
-	c.AddCommand(a.secretCommand(), a.transitCommand(), a.kmipCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
+	c.AddCommand(a.secretCommand(), a.transitCommand(), a.kmipCommand(), a.dynamicCommand(), a.credsCommand(), a.leaseCommand(), a.outboxCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
 		a.operatorCommand(), a.devCommand(), a.serverCommand(), a.versionCommand(), pkcs11ChildCommand())
 	c.AddCommand(a.chaosCommands()...)
 	c.SetHelpCommand(helpCommand())

@@ -36,16 +36,8 @@ func mayDo(r sdk.KMIPRole) string {
 	return strings.Join(r.Operations, ",")
 }
 
-// objects is how many each client of a role may have.
-func objects(r sdk.KMIPRole) string {
-	if r.Objects == 0 {
-		return "-"
-	}
-	return number(r.Objects)
-}
-
 func (a *app) showRole(r sdk.NamedKMIPRole) error {
-	return a.show(view{json: r, rows: fields("name", r.Name, "operations", mayDo(r.KMIPRole), "groups", strings.Join(r.Groups, ", "), "objects at most", objects(r.KMIPRole),
+	return a.show(view{json: r, rows: fields("name", r.Name, "operations", mayDo(r.KMIPRole), "groups", strings.Join(r.Groups, ", "), "objects at most", atMost(r.Objects),
 		"credential required", yes(r.Credential), "rsa pkcs1 v1.5 decryption", yes(r.PKCS1), "rsa-1024", yes(r.SmallRSA))})
 }
 
@@ -66,7 +58,7 @@ func (a *app) kmipRoleList() *cobra.Command {
 			return err
 		}
 		return a.show(view{json: page, head: []string{"NAME", "OPERATIONS", "GROUPS", "OBJECTS", "CREDENTIAL"}, rows: rowsOf(page.Items, func(r sdk.NamedKMIPRole) []string {
-			return []string{r.Name, mayDo(r.KMIPRole), strings.Join(r.Groups, ","), objects(r.KMIPRole), yes(r.Credential)}
+			return []string{r.Name, mayDo(r.KMIPRole), strings.Join(r.Groups, ","), atMost(r.Objects), yes(r.Credential)}
 		})})
 	}
 	return c

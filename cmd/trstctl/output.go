@@ -110,6 +110,14 @@ func fields(pairs ...string) (rows [][]string) {
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
+// atMost shows a bound, of which 0 is none.
+func atMost(n uint64) string {
+	if n == 0 {
+		return "-"
+	}
+	return number(n)
+}
+
 func stamp(t time.Time) string {
 	if t.Unix() <= 0 { // "none" in either of the two ways that it is written
 		return "-"
