@@ -110,7 +110,8 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	ledger := m.cluster.Ledger()
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
-	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.keys})
+	m.lending = m.lend(ledger, meters.metrics)
+	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.lending.Leases, m.keys})
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
@@ -121,7 +122,6 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	if m.kmip, err = newKeyService(m, cfg, ledger, doors, meters.metrics); err != nil {
 		return err
 	}
-	m.lending = m.lend(ledger, meters.metrics)
 	parts := adapter{m, cfg}
 	m.gauges = &gauges{figures: m.cluster.Figures, sealed: func() bool { return !m.keys.Unsealed() }, ready: parts.Ready, keys: m.keyFigures, lent: m.lentFigures, kmip: m.kmip.figures}
 	if err := meters.registry.Register(m.gauges); err != nil {

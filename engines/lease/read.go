@@ -49,6 +49,15 @@ func Numbers(r fsm.Reader) (held, irrevocable uint64, err error) {
 	return held, irrevocable, err
 }
 
+// DropTenant refuses the end of a tenant with leases: with its keys goes what their backends are told by. It implements tenant.Undertaker.
+func (e *Engine) DropTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
+	n, err := Count(r, tenant)
+	if err == nil && n > 0 {
+		err = fault.New(fault.Conflict, "the tenant has leases (%d), which nobody could end after it: revoke them first (trstctl lease revoke --prefix), or give their backends up (trstctl lease force)", n)
+	}
+	return nil, err
+}
+
 // Count returns how many leases of a tenant count against its limit.
 func Count(r fsm.Reader, tenant fsm.UID) (uint64, error) {
 	n, _, err := counts.Get(r, fsm.K(tenant, ofTenant, ""))

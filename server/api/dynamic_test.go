@@ -136,6 +136,21 @@ func TestDynamicSecretsOfAnotherTenantAreNotThere(t *testing.T) {
 	require.EqualValues(t, 0, b.post("/leases/revoke-prefix", acme, `{"prefix":"pg/"}`).is(200).reply()["revoked"])
 }
 
+// TestATenantWithLeasesIsNotDeleted: with its keys goes what its backends are told by.
+func TestATenantWithLeasesIsNotDeleted(t *testing.T) {
+	b := newBench(t)
+	b.tenant("acme")
+	in := func(method, url, body string) answer {
+		return b.send(req(method, base+url, b.root, body).with(tenantHeader, "acme"))
+	}
+	in("PUT", "/dynamic/connections/pg", pgBody).is(200)
+	in("PUT", "/dynamic/roles/pg/readonly", `{"grants":["SELECT"]}`).is(200)
+	id := in("POST", "/dynamic/creds/pg/readonly", `{}`).is(200).reply()["lease_id"].(string)
+	require.Contains(t, b.delete("/tenants/acme", b.root).refused(fault.Conflict, "").reply()["detail"], "the tenant has leases (1)")
+	in("POST", "/leases/force/"+id, `{}`).is(200)
+	b.delete("/tenants/acme", b.root).is(200)
+}
+
 // TestWhoWritesARoleNeedsSudo: it acts as the target's administrator.
 func TestWhoWritesARoleNeedsSudo(t *testing.T) {
 	b := newBench(t)

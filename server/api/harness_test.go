@@ -216,6 +216,13 @@ type bench struct {
 	db       *memory.Target // of its connections
 }
 
+// holders asks for leases when a tenant is to end.
+type holders struct{ *bench }
+
+func (h holders) DropTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
+	return h.lending.Leases.DropTenant(r, tenant)
+}
+
 // newBench founds a cluster of one.
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
@@ -240,7 +247,7 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.keys = keyring.New(fsm.UID{9}, file, second.As("second"))
 	policies := rbac.New(ledger)
 	tokens := auth.New(ledger, b.keys, policies)
-	tenants := tenant.New(ledger, []tenant.Founder{b.keys, policies}, []tenant.Undertaker{b.keys})
+	tenants := tenant.New(ledger, []tenant.Founder{b.keys, policies}, []tenant.Undertaker{holders{b}, b.keys})
 	b.found(log, tenants, tokens)
 	third, err := seal.OpenFile(kek)
 	require.NoError(t, err)
