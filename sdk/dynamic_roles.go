@@ -60,7 +60,7 @@ func (c *Client) DeleteDynamicRole(ctx context.Context, connection, role string)
 // DynamicCredential is an account that was given out.
 type DynamicCredential struct {
 	Username    string    `json:"username"`
-	Password    Secret    `json:"password"` // the caller's to clear
+	Password    Secret    `json:"password"` // nil where the target draws what an account is used with. The caller's to clear
 	LeaseID     string    `json:"lease_id"`
 	ExpiresAt   time.Time `json:"expires_at"`
 	MaxExpires  time.Time `json:"max_expires_at"` // no renewal goes beyond it
@@ -70,6 +70,17 @@ type DynamicCredential struct {
 	Database    string    `json:"database,omitempty"`
 	Environment []string  `json:"environment"`       // by which the target's usual programs find it, such as PGUSER=…
 	Variable    string    `json:"password_variable"` // in which they look for the password
+
+	Data      map[string]Secret `json:"data,omitempty"`           // what the target has drawn, such as access_key_id. The caller's to clear
+	Variables map[string]string `json:"data_variables,omitempty"` // in which programs look for that, by its name
+}
+
+// Clear overwrites what the account is used with.
+func (c *DynamicCredential) Clear() {
+	clear(c.Password)
+	for _, v := range c.Data {
+		clear(v)
+	}
 }
 
 // IssueCredential makes an account by a role, with a lease that the token holds; 0 is the role's own lifetime. NotDone says what the target refused: nobody has an account then.

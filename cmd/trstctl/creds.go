@@ -2,6 +2,10 @@ package main
 
 import (
 	"bytes"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,19 +50,20 @@ program's. When this command is killed, the account is gone within a minute.`
 		ctx, cancel := a.call(c.Context())
 		defer cancel()
 		got, err := client.IssueCredential(ctx, args[0], args[1], ttl)
-		defer clear(got.Password)
+		defer got.Clear()
 		return a.showCredential(got, err)
 	}
 	return c
 }
 
-// issuedCredential is a credential with its password.
+// issuedCredential is a credential with what it is used with.
 type issuedCredential struct {
 	sdk.DynamicCredential
-	Password sdk.Text `json:"password"`
+	Password sdk.Text            `json:"password,omitempty"`
+	Data     map[string]sdk.Text `json:"data,omitempty"`
 }
 
-// showCredential is the one place that prints an account's password.
+// showCredential is the one place that prints what an account is used with.
 func (a *app) showCredential(got sdk.DynamicCredential, err error) error {
 	if err != nil {
 		return err
@@ -69,8 +74,21 @@ func (a *app) showCredential(got sdk.DynamicCredential, err error) error {
 		_, err := a.out.Write(b)
 		return err
 	}
-	return a.show(view{json: issuedCredential{got, sdk.Text(got.Password)}, rows: fields("username", got.Username, "password", string(got.Password), "lease", got.LeaseID,
-		"expires", stamp(got.ExpiresAt), "at most until", stamp(got.MaxExpires)), raw: append(got.Password, '\n')})
+	out := issuedCredential{got, sdk.Text(got.Password), nil}
+	cells := []string{"username", got.Username}
+	raw := append(bytes.Clone(got.Password), '\n')
+	if got.Data == nil {
+		cells = append(cells, "password", string(got.Password))
+	} else if out.Data, raw = map[string]sdk.Text{}, nil; len(got.Data) == 1 { // the one thing that it is
+		raw = append(bytes.Clone(slices.Collect(maps.Values(got.Data))[0]), '\n')
+	}
+	for _, name := range slices.Sorted(maps.Keys(got.Data)) {
+		out.Data[name] = sdk.Text(got.Data[name])
+		cells = append(cells, strings.ReplaceAll(name, "_", " "), string(got.Data[name]))
+	}
+	defer clear(raw)
+	cells = append(cells, "lease", got.LeaseID, "expires", stamp(got.ExpiresAt), "at most until", stamp(got.MaxExpires))
+	return a.show(view{json: out, rows: fields(cells...), raw: raw})
 }
 
 // environment is lines for a POSIX shell.
@@ -79,10 +97,24 @@ func environment(got sdk.DynamicCredential) []byte {
 	for _, v := range append(got.Environment, "TRSTCTL_LEASE_ID="+got.LeaseID) {
 		writeVariable(&b, []byte(v))
 	}
-	if got.Variable != "" {
-		writeVariable(&b, append([]byte(got.Variable+"="), got.Password...))
+	for name, v := range secretsOf(got) {
+		writeVariable(&b, append([]byte(name+"="), v...))
 	}
 	return b.Bytes()
+}
+
+// secretsOf yields the variables that programs look for secrets in.
+func secretsOf(got sdk.DynamicCredential) iter.Seq2[string, sdk.Secret] {
+	return func(yield func(string, sdk.Secret) bool) {
+		if got.Variable != "" && !yield(got.Variable, got.Password) {
+			return
+		}
+		for _, name := range slices.Sorted(maps.Keys(got.Variables)) {
+			if !yield(got.Variables[name], got.Data[name]) {
+				return
+			}
+		}
+	}
 }
 
 // writeVariable quotes what is behind the first equals sign.
@@ -103,8 +135,8 @@ func withVariables(env []string, got sdk.DynamicCredential) (out []string) {
 		}
 	}
 	out = append(append(out, got.Environment...), "TRSTCTL_LEASE_ID="+got.LeaseID)
-	if got.Variable != "" {
-		out = append(out, got.Variable+"="+string(got.Password))
+	for name, v := range secretsOf(got) {
+		out = append(out, name+"="+string([]byte(v)))
 	}
 	return out
 }

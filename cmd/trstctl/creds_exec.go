@@ -25,18 +25,29 @@ func (a *app) runWith(ctx context.Context, client *sdk.Client, connection, role 
 	if err != nil {
 		return usagef("%v", err)
 	}
-	one, cancel := a.call(ctx)
-	got, err := client.IssueCredential(one, connection, role, execLife)
-	cancel()
+	got, err := a.borrow(ctx, client, connection, role)
 	if err != nil {
 		return err
 	}
 	defer a.giveBack(client, got)
 	c := exec.Command(path, program[1:]...)
 	c.Env = withVariables(os.Environ(), got)
-	clear(got.Password)
+	got.Clear()
 	c.Stdin, c.Stdout, c.Stderr = a.in, a.out, a.err
 	return a.watch(c, client, got)
+}
+
+// borrow asks for a credential that is over soon after this command has been killed, or where they cannot be extended for one that lasts as long as the role says.
+func (a *app) borrow(ctx context.Context, client *sdk.Client, connection, role string) (sdk.DynamicCredential, error) {
+	one, cancel := a.call(ctx)
+	defer cancel()
+	got, err := client.IssueCredential(one, connection, role, execLife)
+	if err != nil || got.ExpiresAt.Before(got.MaxExpires) {
+		return got, err
+	}
+	got.Clear()
+	a.giveBack(client, got)
+	return client.IssueCredential(one, connection, role, 0)
 }
 
 // watch passes signals on to a program until it ends, and has its lease last.
@@ -56,7 +67,9 @@ func (a *app) watch(c *exec.Cmd, client *sdk.Client, got sdk.DynamicCredential) 
 		case s := <-signals:
 			_ = c.Process.Signal(s) // it may have ended just now
 		case <-renew.C:
-			a.extend(client, got)
+			if got.ExpiresAt.Before(got.MaxExpires) {
+				a.extend(client, got)
+			}
 		case err := <-ended:
 			return exitOf(err)
 		}

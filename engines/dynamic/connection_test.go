@@ -80,6 +80,49 @@ func TestRotateRoot(t *testing.T) {
 	}
 }
 
+// TestRotateRootWhereTheTargetDraws: whatever fails, the cluster has a credential that the target takes, and in the end there is no other.
+func TestRotateRootWhereTheTargetDraws(t *testing.T) {
+	for name, plant := range map[string]func(*rig){
+		"nothing fails":                  func(*rig) {},
+		"the target is down":             func(r *rig) { r.db.Fail(at("password")) },
+		"the answer is lost":             func(r *rig) { r.db.Fail(at("after password")) },
+		"what was drawn is not recorded": func(r *rig) { r.log.before = "dynamic.root.replaced" },
+		"nobody knows whether it was":    func(r *rig) { r.log.after = "dynamic.root.replaced" },
+		"the old one is not ended":       func(r *rig) { r.db.Fail(at("retire")) },
+		"nobody knows whether it ended":  func(r *rig) { r.db.Fail(at("after retire")) },
+		"the end is not recorded":        func(r *rig) { r.log.before = "dynamic.root.rotated" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := ready(t)
+			r.db.DrawOwn()
+			r.restart()
+			plant(r)
+			_, _, err := r.e.RotateRoot(t.Context(), r.keyed("rotate"), "pg")
+			require.Equal(t, name != "nothing fails", err != nil)
+			r.db.Fail(nil)
+			r.log.before, r.log.after = "", ""
+			r.restart()
+			_, err = r.issue("meanwhile")
+			require.NoError(t, err, "the target takes what is stored")
+			if name != "nothing fails" {
+				_, _, err = r.e.RotateRoot(t.Context(), r.keyed("another"), "pg")
+				require.True(t, fault.Is(err, fault.Conflict), "another node may be at it: %v", err)
+			}
+			r.log.Pass(patience + time.Second)
+			require.NoError(t, r.worker.rotations(t.Context()))
+			require.NotEqual(t, "first", r.db.Root())
+			require.Equal(t, 1, r.db.Own())
+			known, err := GetConnection(r.view(), acme, "pg")
+			require.NoError(t, err)
+			require.NotZero(t, known.Rotated)
+			require.Zero(t, known.Rotating)
+			r.restart()
+			_, err = r.issue("afterwards")
+			require.NoError(t, err)
+		})
+	}
+}
+
 // TestAConnectionWithLeasesStays: nobody else could end them.
 func TestAConnectionWithLeasesStays(t *testing.T) {
 	r := ready(t)

@@ -19,6 +19,7 @@ import (
 	"maps"
 	"net"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
@@ -84,6 +85,7 @@ type Options struct {
 type Engine struct {
 	Options
 	sessions sessions
+	rotation sync.Mutex // one at a time
 }
 
 // New returns an engine.

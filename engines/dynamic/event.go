@@ -28,13 +28,20 @@ type ConnectionDeleted struct {
 	Name string `cbor:"1,keyasint"`
 }
 
-// RootRotating records which password the connection's own account is about to get.
+// RootRotating records that the connection's own account is about to get another credential.
 type RootRotating struct {
 	Name     string     `cbor:"1,keyasint"`
-	Password fsm.Sealed `cbor:"2,keyasint"`
+	Password fsm.Sealed `cbor:"2,keyasint"` // nothing: the target draws it
 }
 
-// RootRotated records that the account has it.
+// RootReplaced records which credential the target has drawn. Those of before are still good there.
+type RootReplaced struct {
+	Name     string     `cbor:"1,keyasint"`
+	Username string     `cbor:"2,keyasint"`
+	Password fsm.Sealed `cbor:"3,keyasint"`
+}
+
+// RootRotated records that the account has no other any more.
 type RootRotated struct {
 	Name string `cbor:"1,keyasint"`
 }
@@ -86,6 +93,9 @@ func (ConnectionDeleted) Since() uint32         { return since }
 func (RootRotating) EventType() string          { return "dynamic.root.rotating" }
 func (e RootRotating) EventStream() string      { return stream(e.Name) }
 func (RootRotating) Since() uint32              { return since }
+func (RootReplaced) EventType() string          { return "dynamic.root.replaced" }
+func (e RootReplaced) EventStream() string      { return stream(e.Name) }
+func (RootReplaced) Since() uint32              { return since }
 func (RootRotated) EventType() string           { return "dynamic.root.rotated" }
 func (e RootRotated) EventStream() string       { return stream(e.Name) }
 func (RootRotated) Since() uint32               { return since }

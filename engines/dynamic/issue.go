@@ -1,7 +1,10 @@
 package dynamic
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
@@ -17,10 +20,32 @@ type Credential struct {
 	Last     fsm.Time       `cbor:"4,keyasint"` // no renewal goes beyond it
 	Backend  string         `cbor:"5,keyasint"`
 	Config   backend.Config `cbor:"6,keyasint"`
-	Password Password       `cbor:"-"` // the caller zeroes it once it is sent
+	Secrets  `cbor:"-"`     // the caller zeroes them once they are sent
 
 	Environment []string `cbor:"7,keyasint"` // by which programs find the target, such as PGUSER=…
 	Variable    string   `cbor:"8,keyasint"` // that has the password
+}
+
+// Secrets are what an account is used with: a password that was made here, or what the target drew.
+type Secrets struct {
+	Password Password        `cbor:"1,keyasint,omitempty"`
+	Fields   []backend.Field `cbor:"2,keyasint,omitempty"`
+}
+
+// Zero overwrites them.
+func (s *Secrets) Zero() {
+	s.Password.Zero()
+	for _, f := range s.Fields {
+		clear(f.Value)
+	}
+}
+
+func (s *Secrets) clone() Secrets {
+	c := Secrets{bytes.Clone(s.Password), slices.Clone(s.Fields)}
+	for i, f := range s.Fields {
+		c.Fields[i].Value = bytes.Clone(f.Value)
+	}
+	return c
 }
 
 // Order is what is asked for.
@@ -44,7 +69,8 @@ type attempt struct {
 	intent Intended
 	until  fsm.Time // the account ends at the target by itself, whatever becomes of us
 	last   fsm.Time // no renewal goes beyond it
-	secret Password
+	name   string   // that it is used with
+	secret Secrets
 }
 
 // Issue makes an account and gives it out with a lease. A repetition of the request gets the same answer for 15 minutes, as long as the lease lives. When it fails, nobody has the
@@ -91,7 +117,7 @@ func (e *Engine) begin(v *fsm.View, req fsm.Request, o Order) (a *attempt, relea
 		return nil, nil, err
 	}
 	a.until, a.last = e.time(v).Add(a.ttl()), e.time(v).Add(a.role.MaxTTL)
-	a.secret = newPassword(a.row.Length)
+	a.secret.Password = newPassword(a.row.Length)
 	a.intent = Intended{ID: a.id, Connection: o.Connection, Role: o.Role, Account: accountName(a.row.UID, o.Role, a.target.NameLimit()), Lease: e.Leases.NewID(o.Connection, o.Role), Life: a.ttl()}
 	return a, release, nil
 }
@@ -109,7 +135,9 @@ func (a *attempt) run(ctx context.Context) (Credential, fsm.Receipt, error) {
 		return Credential{}, fsm.Receipt{}, err
 	}
 	err := a.use(ctx, a.req.Tenant, a.order.Connection, func(ctx context.Context, s backend.Session) error {
-		return s.Create(ctx, backend.Account{Name: a.intent.Account, Password: a.secret, Until: a.until.Std(), Role: a.role.Grant})
+		made, err := s.Create(ctx, backend.Account{Name: a.intent.Account, Password: a.secret.Password, Until: a.until.Std(), Role: a.role.Grant})
+		a.take(made)
+		return err
 	})
 	if err != nil {
 		return Credential{}, fsm.Receipt{}, a.give(ctx, told("make an account at "+a.order.Connection, err))
@@ -146,6 +174,19 @@ func (a *attempt) intend(ctx context.Context) error {
 	return err
 }
 
+// take goes by what the target has made.
+func (a *attempt) take(m backend.Made) {
+	a.name = cmp.Or(m.Username, a.intent.Account)
+	if len(m.Fields) > 0 {
+		a.secret.Zero()
+		a.secret = Secrets{Fields: m.Fields}
+	}
+	if !m.Until.IsZero() {
+		a.until = min(a.until, fsm.At(m.Until))
+		a.last = a.until
+	}
+}
+
 // result gives the account out: its lease, its answer, and the end of the intent are one entry.
 func (a *attempt) result(ctx context.Context) (out Credential, rc fsm.Receipt, err error) {
 	rc, err = a.Ledger.Commit(ctx, a.req, "", func(v *fsm.View, entry *fsm.Entry) error {
@@ -163,8 +204,10 @@ func (a *attempt) result(ctx context.Context) (out Credential, rc fsm.Receipt, e
 		}
 		entry.Add(Issued{a.id})
 		entry.Reply.Secret = answer
-		c := Credential{Lease: a.intent.Lease, Username: a.intent.Account, Expires: expires, Last: a.last, Backend: a.row.Backend, Config: a.row.Config}
-		c.Environment, c.Variable = a.target.Environment(c.Config, c.Username)
+		c := Credential{Lease: a.intent.Lease, Username: a.name, Expires: expires, Last: a.last, Backend: a.row.Backend, Config: a.row.Config}
+		if c.Environment, c.Variable = a.target.Environment(c.Config, c.Username); len(a.secret.Fields) > 0 {
+			c.Variable = ""
+		}
 		entry.Reply.Public, err = fsm.Encode(c)
 		return err
 	})
@@ -178,7 +221,7 @@ func (a *attempt) result(ctx context.Context) (out Credential, rc fsm.Receipt, e
 		return a.again(a.req, a.order, rc)
 	}
 	err = fsm.Decode(rc.Reply.Public, &out)
-	out.Password = append(Password(nil), a.secret...)
+	out.Secrets = a.secret.clone()
 	return out, rc, err
 }
 
@@ -196,12 +239,17 @@ func open(v *fsm.View, entry *fsm.Entry, id fsm.UID) error {
 	return err
 }
 
-// answer seals the password for a repetition of the request; without a receipt there is none to answer.
+// answer seals the secrets for a repetition of the request; without a receipt there is none to answer.
 func (a *attempt) answer(v *fsm.View) (fsm.Sealed, error) {
 	if a.req.Receipt == nil {
 		return fsm.Sealed{}, nil
 	}
-	return a.Keys.SealAnswer(v, answerBinding(a.req.Tenant, a.intent.Lease), a.order.Key, a.secret)
+	plain, err := fsm.Encode(a.secret)
+	if err != nil {
+		return fsm.Sealed{}, err
+	}
+	defer clear(plain)
+	return a.Keys.SealAnswer(v, answerBinding(a.req.Tenant, a.intent.Lease), a.order.Key, plain)
 }
 
 func answerBinding(tenant fsm.UID, lease string) fsm.Binding {
@@ -255,6 +303,6 @@ func (e *Engine) again(req fsm.Request, o Order, rc fsm.Receipt) (out Credential
 	if err != nil {
 		return Credential{}, rc, err
 	}
-	out.Password = secret
-	return out, rc, nil
+	defer clear(secret)
+	return out, rc, fsm.Decode(secret, &out.Secrets)
 }

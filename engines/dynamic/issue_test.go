@@ -52,6 +52,25 @@ func TestARepetitionGetsTheSameAnswer(t *testing.T) {
 	require.NotEqual(t, first.Username, other.Username)
 }
 
+// TestWhatTheTargetDrawsIsGivenOut, once more to the same caller, and ends when the target says.
+func TestWhatTheTargetDrawsIsGivenOut(t *testing.T) {
+	r := ready(t)
+	soon := begin.Add(time.Minute)
+	drawn := []backend.Field{{Name: "access_key_id", Value: []byte("AKIA"), Variable: "KEY"}, {Name: "secret", Value: []byte("drawn")}}
+	r.db.Draw(backend.Made{Username: "them", Until: soon.Std(), Fields: drawn})
+	first, err := r.issue("one")
+	require.NoError(t, err)
+	require.Equal(t, "them", first.Username)
+	require.Equal(t, Secrets{Fields: []backend.Field{{Name: "access_key_id", Value: []byte("AKIA"), Variable: "KEY"}, {Name: "secret", Value: []byte("drawn")}}}, first.Secrets)
+	require.Equal(t, soon, first.Expires)
+	require.Equal(t, soon, first.Last, "it cannot be moved")
+	require.Empty(t, first.Variable)
+	again, err := r.issue("one")
+	require.NoError(t, err)
+	require.Equal(t, first, again)
+	require.Equal(t, 1, r.made())
+}
+
 // TestTwoOfTheSameRequestAtOnceGiveOneAccount: the one that comes second is ended.
 func TestTwoOfTheSameRequestAtOnceGiveOneAccount(t *testing.T) {
 	r := ready(t)
@@ -118,7 +137,8 @@ func TestTheReconcilerEndsWhatADeadNodeLeft(t *testing.T) {
 	defer release()
 	require.NoError(t, a.intend(t.Context()))
 	require.NoError(t, r.e.use(t.Context(), acme, "pg", func(ctx ctx, s backend.Session) error {
-		return s.Create(ctx, backend.Account{Name: a.intent.Account, Password: a.secret})
+		_, err := s.Create(ctx, backend.Account{Name: a.intent.Account, Password: a.secret.Password})
+		return err
 	}))
 	r.restart() // the node is gone
 	require.NoError(t, r.worker.reconcile(t.Context()))

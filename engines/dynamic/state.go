@@ -34,6 +34,7 @@ type connectionRow struct {
 	By       string         `cbor:"12,keyasint"`
 	Rotated  fsm.Time       `cbor:"13,keyasint,omitempty"` // its password is known to the cluster alone since then
 	Rotating fsm.Time       `cbor:"14,keyasint,omitempty"`
+	Replaced bool           `cbor:"15,keyasint,omitempty"` // Password is the one that the target has drawn, and those of before are to end
 }
 
 // intentRow is an account that is about to be made, or that nobody gets.
@@ -59,6 +60,7 @@ func Register(r *fsm.Registry) {
 	fsm.On(r, applyConnectionWritten)
 	fsm.On(r, applyConnectionDeleted)
 	fsm.On(r, applyRootRotating)
+	fsm.On(r, applyRootReplaced)
 	fsm.On(r, applyRootRotated)
 	fsm.On(r, applyRoleWritten)
 	fsm.On(r, applyRoleDeleted)
@@ -105,17 +107,33 @@ func applyConnectionDeleted(tx *fsm.Tx, m fsm.Meta, e ConnectionDeleted) error {
 
 func applyRootRotating(tx *fsm.Tx, m fsm.Meta, e RootRotating) error {
 	return changeConnection(tx, m, e.Name, func(row *connectionRow) error {
+		row.Rotating = m.At
+		if e.Password.IsZero() {
+			return nil
+		}
 		err := tx.Destroy(row.Next)
 		row.Given++
-		row.Next, row.Rotating = e.Password, m.At
+		row.Next = e.Password
+		return err
+	})
+}
+
+func applyRootReplaced(tx *fsm.Tx, m fsm.Meta, e RootReplaced) error {
+	return changeConnection(tx, m, e.Name, func(row *connectionRow) error {
+		err := tx.Destroy(row.Password)
+		row.Given++
+		row.Username, row.Password, row.Sealed, row.Replaced = e.Username, e.Password, row.Given, true
 		return err
 	})
 }
 
 func applyRootRotated(tx *fsm.Tx, m fsm.Meta, e RootRotated) error {
-	return changeConnection(tx, m, e.Name, func(row *connectionRow) error {
-		err := tx.Destroy(row.Password)
-		row.Password, row.Sealed, row.Next, row.Rotated, row.Rotating = row.Next, row.Given, fsm.Sealed{}, m.At, 0
+	return changeConnection(tx, m, e.Name, func(row *connectionRow) (err error) {
+		if !row.Next.IsZero() {
+			err = tx.Destroy(row.Password)
+			row.Password, row.Sealed, row.Next = row.Next, row.Given, fsm.Sealed{}
+		}
+		row.Rotated, row.Rotating, row.Replaced = m.At, 0, false
 		return err
 	})
 }

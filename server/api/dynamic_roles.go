@@ -2,6 +2,8 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -117,12 +119,15 @@ type credential struct {
 	Port        uint64   `json:"port"`
 	Database    string   `json:"database,omitempty"`
 	Environment []string `json:"environment" doc:"by which the target's usual programs find it, such as PGUSER=…"`
-	Variable    string   `json:"password_variable" doc:"in which they look for the password"`
+	Variable    string   `json:"password_variable,omitempty" doc:"in which they look for the password"`
+
+	Variables map[string]string `json:"data_variables,omitempty" doc:"in which they look for what data has, by its name"`
 }
 
-// credentialAnswer is the one answer that holds an account's password.
+// credentialAnswer is the one answer that holds what an account is used with.
 type credentialAnswer struct {
-	Password strictjson.Text `json:"password"`
+	Password strictjson.Text            `json:"password,omitempty" doc:"one that was made here"`
+	Data     map[string]strictjson.Text `json:"data,omitempty" doc:"or else what the target has drawn, such as access_key_id"`
 	credential
 }
 
@@ -137,16 +142,51 @@ func issueCredential(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &credentialAnswer{strictjson.Text(got.Password), credential{Username: got.Username, Lease: got.Lease, Expires: got.Expires, Max: got.Last, Backend: got.Backend, Host: got.Config.Host,
-		Port: uint64(got.Config.Port), Database: got.Config.Database, Environment: got.Environment, Variable: got.Variable}}, nil
+	return credentialOf(got), nil
 }
 
-func (a *credentialAnswer) wipe() { clear(a.Password) }
+func credentialOf(got dynamic.Credential) *credentialAnswer {
+	a := &credentialAnswer{Password: strictjson.Text(got.Password), credential: credential{Username: got.Username, Lease: got.Lease, Expires: got.Expires, Max: got.Last, Backend: got.Backend,
+		Host: got.Config.Host, Port: uint64(got.Config.Port), Database: got.Config.Database, Environment: got.Environment, Variable: got.Variable}}
+	for _, f := range got.Fields {
+		if a.Data == nil {
+			a.Data, a.Variables = map[string]strictjson.Text{}, map[string]string{}
+		}
+		if a.Data[f.Name] = f.Value; f.Variable != "" {
+			a.Variables[f.Name] = f.Variable
+		}
+	}
+	return a
+}
 
-// appendJSON writes the password in front of the rest, so that it passes through no string and is in one buffer alone.
+func (a *credentialAnswer) wipe() {
+	clear(a.Password)
+	for _, v := range a.Data {
+		clear(v)
+	}
+}
+
+// appendJSON writes the secrets in front of the rest, so that they pass through no string and are in one buffer alone.
 func (a *credentialAnswer) appendJSON([]byte) []byte {
 	rest, _ := json.Marshal(a.credential) // text and numbers always can be written
-	b := append(make([]byte, 0, 64+2*len(a.Password)+len(rest)), `{"password":`...)
-	b = append(strictjson.AppendString(b, a.Password), ',')
+	size := 64 + 6*len(a.Password) + len(rest)
+	for name, v := range a.Data {
+		size += 16 + len(name) + 6*len(v)
+	}
+	b := append(make([]byte, 0, size), '{')
+	if a.Data == nil {
+		b = append(strictjson.AppendString(append(b, `"password":`...), a.Password), ',')
+	} else {
+		b = append(a.appendData(append(b, `"data":`...)), ',')
+	}
 	return append(b, rest[1:]...)
+}
+
+func (a *credentialAnswer) appendData(b []byte) []byte {
+	before := byte('{')
+	for _, name := range slices.Sorted(maps.Keys(a.Data)) {
+		b = append(strictjson.AppendString(append(b, before), []byte(name)), ':')
+		b, before = strictjson.AppendString(b, a.Data[name]), ','
+	}
+	return append(b, '}')
 }

@@ -54,6 +54,20 @@ type Account struct {
 	Role     Role
 }
 
+// Made is an account as the target has made it.
+type Made struct {
+	Username string    // that it is used with; "": its name
+	Fields   []Field   // what it is used with, where the target draws that; none: the password that it was given
+	Until    time.Time // its end, which Extend cannot move; zero: as was asked for
+}
+
+// Field is a part of a credential that the target has drawn. All of them are secrets.
+type Field struct {
+	Name     string `cbor:"1,keyasint"`           // such as secret_access_key
+	Value    []byte `cbor:"2,keyasint"`           // the caller's to clear
+	Variable string `cbor:"3,keyasint,omitempty"` // in which the target's usual programs look for it
+}
+
 // Found is an account that the target has.
 type Found struct {
 	Name  string
@@ -69,7 +83,7 @@ type Backend interface {
 	NameLimit() int
 	// Open connects. The session reconnects as needed.
 	Open(ctx context.Context, t Target) (Session, error)
-	// Environment is by which variables programs that are usual for the target find it, such as PGUSER=…, and the name of the one that has the password.
+	// Environment is by which variables programs that are usual for the target find it, such as PGUSER=…, and the name of the one that has the password; "" where none does.
 	Environment(c Config, username string) (variables []string, password string)
 }
 
@@ -78,15 +92,29 @@ type Session interface {
 	// Verify shows that the account can log in, and make and end others.
 	Verify(ctx context.Context) error
 	// Create makes an account which can log in until a.Until, or until End where the target knows no end.
-	Create(ctx context.Context, a Account) error
+	Create(ctx context.Context, a Account) (Made, error)
 	// Extend has an account last until a later moment. nil where the target knows no end.
 	Extend(ctx context.Context, name string, until time.Time) error
 	// End ends an account for good: nobody logs in with it any more, its sessions are over, what it owns is somebody else's. It is no error when there is no such account.
 	End(ctx context.Context, name string, r Role) error
-	// SetPassword changes the password of the account of the session itself; later connections use it.
-	SetPassword(ctx context.Context, password []byte) error
 	// List returns the accounts whose names begin so.
 	List(ctx context.Context, prefix string) ([]Found, error)
 	// Close lets go of the target.
 	Close() error
+}
+
+// Setter is a Session whose own account takes the password that it is told.
+type Setter interface {
+	Session
+	// SetPassword changes the password of the account of the session itself; later connections use it.
+	SetPassword(ctx context.Context, password []byte) error
+}
+
+// Replacer is a Session whose own account gets its credentials from the target.
+type Replacer interface {
+	Session
+	// Replace makes another credential of the session's own account, once it has ended all but the one that the session uses.
+	Replace(ctx context.Context) (username string, password []byte, err error)
+	// Retire ends all credentials of the session's own account but the one that the session uses.
+	Retire(ctx context.Context) error
 }

@@ -3,15 +3,7 @@ package pg
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -39,7 +31,7 @@ type Server struct {
 
 // Start starts one, which ends with t. As root it is the user postgres, whom it lets into its directory.
 func Start(t testing.TB) *Server {
-	s := &Server{t: t, bin: filepath.Dir(initdb(t)), dir: filepath.Join(t.TempDir(), "pg"), Port: freePort(t)}
+	s := &Server{t: t, bin: filepath.Dir(initdb(t)), dir: filepath.Join(t.TempDir(), "pg"), Port: parts.FreePort(t)}
 	require.NoError(t, os.Mkdir(s.dir, 0o700))
 	for d := filepath.Dir(s.dir); d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
 		require.NoError(t, os.Chmod(d, 0o711))
@@ -66,36 +58,18 @@ func initdb(t testing.TB) string {
 	return parts.Need(t, all[len(all)-1], "postgresql")
 }
 
-func freePort(t testing.TB) uint16 {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return uint16(l.Addr().(*net.TCPAddr).Port)
-}
-
 func (s *Server) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *Server) write(name string, b []byte) {
 	require.NoError(s.t, os.WriteFile(s.path(name), b, 0o600))
 }
 
-// certify makes a CA, and by it a certificate for localhost alone.
+// certify has a certificate for localhost alone.
 func (s *Server) certify() []byte {
-	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(s.t, err)
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	require.NoError(s.t, err)
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), DNSNames: []string{"localhost"}, NotAfter: ca.NotAfter}
-	root, err := x509.CreateCertificate(rand.Reader, ca, ca, caKey.Public(), caKey)
-	require.NoError(s.t, err)
-	der, err := x509.CreateCertificate(rand.Reader, leaf, ca, key.Public(), caKey)
-	require.NoError(s.t, err)
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	require.NoError(s.t, err)
-	s.write("server.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-	s.write("server.key", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: root})
+	c := parts.Certify(s.t, "localhost")
+	s.write("server.crt", c.Certificate)
+	s.write("server.key", c.Key)
+	return c.CA
 }
 
 // own gives the directory to the user postgres, if we are root: PostgreSQL does not run as root.

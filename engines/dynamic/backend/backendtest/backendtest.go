@@ -5,7 +5,7 @@
 //   - after End its login is refused and its open sessions are over; what it owned and what it granted is as the Subject says; End is no error again, nor of a name that never was;
 //   - a Create or End whose connection is cut after any byte, in either direction, leaves nothing once End has been called and has returned nil;
 //   - a target that does not answer keeps nobody longer than their context;
-//   - SetPassword holds for later connections and logins, and the old password is refused;
+//   - SetPassword, or Replace and Retire, hold for later connections and logins, and the old password is refused;
 //   - under VerifyFull a target that cannot show that it is the host is refused, and so is one of another CA;
 //   - no error has a password in it, and one for a target that is out of reach says that it cannot be reached.
 package backendtest
@@ -25,8 +25,8 @@ type Subject struct {
 	Target backend.Target
 	// Role grants what Client.Allowed does, and not what Client.Forbidden does.
 	Role backend.Role
-	// Login logs in as an account, past the backend.
-	Login func(ctx context.Context, username string, password []byte) (Client, error)
+	// Login logs in as an account, past the backend. It takes what Made has, and else the password of the account.
+	Login func(ctx context.Context, a backend.Account, m backend.Made) (Client, error)
 	// Ends says that the target refuses accounts by itself when their time is over.
 	Ends bool
 	// Leave has an account make things that it owns, and grant what it may pass on. It returns what fails t unless both are as they should be once the account has ended. nil where
@@ -67,7 +67,7 @@ func Run(t *testing.T, s Subject) {
 		{"OutOfReach", (*rig).unreachable},
 		{"AnotherCertificate", (*rig).impostors},
 		{"WrongPassword", (*rig).wrongPassword},
-		{"SetPassword", (*rig).setPassword},
+		{"TheOwnAccount", (*rig).rotate},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, &s)

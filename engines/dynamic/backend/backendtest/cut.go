@@ -1,7 +1,6 @@
 package backendtest
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"time"
 
@@ -79,8 +78,7 @@ func (r *rig) createWithin(f fault, a backend.Account) error {
 	if f.stall {
 		d = time.Second / 2
 	}
-	a.Password = bytes.Clone(a.Password)
-	return r.saw(r.session.Create(r.limit(d), a))
+	return r.createBy(r.limit(d), a)
 }
 
 func (r *rig) cutEnd() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,10 +19,19 @@ func (r *rig) grants() {
 	if c.Forbidden(r.limit(patience)) == nil {
 		r.Fatal("the account does what its role does not grant")
 	}
-	wrong := a
-	wrong.Password = append(bytes.Clone(a.Password), 'x')
-	r.refused(wrong)
+	r.refusedWith(forged(a, r.of(a)))
 	r.endOf(a)
+}
+
+// forged has another secret than the target has given out.
+func forged(a backend.Account, m backend.Made) (backend.Account, backend.Made) {
+	a.Password, m.Fields = append(bytes.Clone(a.Password), 'x'), slices.Clone(m.Fields)
+	for i, f := range m.Fields {
+		f.Value = bytes.Clone(f.Value)
+		slices.Reverse(f.Value)
+		m.Fields[i] = f
+	}
+	return a, m
 }
 
 func (r *rig) longNames() {
@@ -86,6 +96,10 @@ func (r *rig) extend() {
 	a := r.account()
 	a.Until = time.Now().Add(3 * time.Second)
 	r.must("Create", r.create(a))
+	if !r.of(a).Until.IsZero() {
+		r.endOf(a)
+		r.Skip("this target does not move ends")
+	}
 	until := time.Now().Add(2 * time.Hour)
 	r.must("Extend", r.session.Extend(r.limit(patience), a.Name, until))
 	if all := r.found(a.Name); r.subject.Ends && (len(all) != 1 || all[0].Until.Sub(until).Abs() > time.Second) {
@@ -139,9 +153,9 @@ func (r *rig) endAgain() {
 	r.endOf(a)
 	r.endOf(a)
 	r.endOf(r.account())
-	again := r.named(a.Name) // a name may be used again
+	again, first := r.named(a.Name), r.of(a) // a name may be used again
 	r.must("Create", r.create(again))
-	r.refused(a)
+	r.refusedWith(a, first)
 	r.in(again)
 	again.Role = backend.Role{} // its role was deleted meanwhile
 	r.endOf(again)

@@ -24,10 +24,11 @@ type rig struct {
 	mu      sync.Mutex // guards the rest
 	secrets [][]byte
 	errors  []error
+	got     map[string]backend.Made // by account
 }
 
 func newRig(t *testing.T, s *Subject) *rig {
-	r := &rig{T: t, subject: s, wire: newWire(s.Target.Dial), prefix: "trs" + letters(5) + "_"}
+	r := &rig{T: t, subject: s, wire: newWire(s.Target.Dial), prefix: "trs" + letters(5) + "_", got: map[string]backend.Made{}}
 	r.must("CheckConfig", s.Backend.CheckConfig(&s.Target.Config))
 	r.must("CheckRole", s.Backend.CheckRole(&s.Role))
 	r.secret(s.Target.Password)
@@ -42,8 +43,9 @@ func letters(n int) string {
 }
 
 // target is the subject's by the rig's wire.
-func (r *rig) target() backend.Target {
-	t := r.subject.Target
+func (r *rig) target() backend.Target { return r.wired(r.subject.Target) }
+
+func (r *rig) wired(t backend.Target) backend.Target {
 	t.Password, t.Dial = bytes.Clone(t.Password), r.wire.Dial
 	return t
 }
@@ -84,10 +86,31 @@ func (r *rig) made() backend.Account {
 	return a
 }
 
-func (r *rig) create(a backend.Account) error {
+func (r *rig) create(a backend.Account) error { return r.createBy(r.limit(patience), a) }
+
+func (r *rig) createBy(ctx context.Context, a backend.Account) error {
 	a.Password = bytes.Clone(a.Password)
 	defer clear(a.Password)
-	return r.saw(r.session.Create(r.limit(patience), a))
+	m, err := r.session.Create(ctx, a)
+	r.keep(a.Name, m)
+	return r.saw(err)
+}
+
+// keep remembers what the target drew: no error may have it.
+func (r *rig) keep(name string, m backend.Made) {
+	for _, f := range m.Fields {
+		r.secret(f.Value)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.got[name] = m
+}
+
+// of returns what the target has made of an account.
+func (r *rig) of(a backend.Account) backend.Made {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.got[a.Name]
 }
 
 func (r *rig) endOf(a backend.Account) {
@@ -102,7 +125,7 @@ func (r *rig) endSurely(a backend.Account) {
 }
 
 func (r *rig) login(a backend.Account) (Client, error) {
-	c, err := r.subject.Login(r.limit(patience), a.Name, a.Password)
+	c, err := r.subject.Login(r.limit(patience), a, r.of(a))
 	if err == nil {
 		r.Cleanup(func() { _ = c.Close() })
 	}
@@ -120,7 +143,13 @@ func (r *rig) in(a backend.Account) Client {
 
 func (r *rig) refused(a backend.Account) {
 	r.Helper()
-	if _, err := r.login(a); err == nil {
+	r.refusedWith(a, r.of(a))
+}
+
+func (r *rig) refusedWith(a backend.Account, m backend.Made) {
+	r.Helper()
+	if c, err := r.subject.Login(r.limit(patience), a, m); err == nil {
+		_ = c.Close()
 		r.Fatalf("%s is still let in", a.Name)
 	}
 }

@@ -23,7 +23,7 @@ func (r *rig) stall() {
 	a := r.made()
 	calls := map[string]func(context.Context) error{
 		"Verify": r.session.Verify,
-		"Create": func(ctx context.Context) error { return r.session.Create(ctx, r.account()) },
+		"Create": func(ctx context.Context) error { return r.createBy(ctx, r.account()) },
 		"Extend": func(ctx context.Context) error { return r.session.Extend(ctx, a.Name, a.Until.Add(time.Hour)) },
 		"End":    func(ctx context.Context) error { return r.session.End(ctx, a.Name, a.Role) },
 		"List":   func(ctx context.Context) error { _, err := r.session.List(ctx, r.prefix); return err },
@@ -115,18 +115,59 @@ func (r *rig) wrongPassword() {
 	r.mustRefuse("a wrong password", t)
 }
 
-func (r *rig) setPassword() {
-	old, next := bytes.Clone(r.subject.Target.Password), []byte("Planted-"+letters(20)+"_9")
+// rotate changes how the session's own account logs in.
+func (r *rig) rotate() {
+	switch s := r.session.(type) {
+	case backend.Setter:
+		r.setPassword(s)
+	case backend.Replacer:
+		r.replace(s)
+	default:
+		r.Skip("the credential of this target's account is not rotated by it")
+	}
+}
+
+func (r *rig) setPassword(s backend.Setter) {
+	old, next := r.subject.Target, []byte("Planted-"+letters(20)+"_9")
 	r.secret(next)
 	given := bytes.Clone(next)
-	r.must("SetPassword", r.saw(r.session.SetPassword(r.limit(patience), given)))
+	r.must("SetPassword", r.saw(s.SetPassword(r.limit(patience), given)))
 	clear(given)
 	r.subject.Target.Password = next
 	r.wire.cut() // it connects anew
 	r.wire.mend()
-	r.within(patience, "Verify, with the next password", func() error { return r.saw(r.session.Verify(r.limit(patience))) })
-	was := r.target()
-	was.Password = old
-	r.mustRefuse("the old password", was)
+	r.within(patience, "Verify, with the next password", func() error { return r.saw(s.Verify(r.limit(patience))) })
+	r.oldIsRefused(old)
+}
+
+// replace does it twice: what the first has made, and nobody remembered, is gone.
+func (r *rig) replace(s backend.Replacer) {
+	old := r.subject.Target
+	lost := r.replaced(s)
+	r.subject.Target = r.replaced(s)
+	r.mustRefuse("a credential that nobody remembered", r.wired(lost))
+	r.must("Verify, with the old credential", s.Verify(r.limit(patience)))
+	next, ok := r.open(r.target()).(backend.Replacer)
+	if !ok {
+		r.Fatal("another session of the same target cannot be replaced")
+	}
+	r.must("Retire", r.saw(next.Retire(r.limit(patience))))
+	r.must("Retire again", r.saw(next.Retire(r.limit(patience))))
+	r.session = next
+	r.oldIsRefused(old)
+}
+
+func (r *rig) replaced(s backend.Replacer) backend.Target {
+	username, password, err := s.Replace(r.limit(patience))
+	r.must("Replace", r.saw(err))
+	r.secret(password)
+	t := r.subject.Target
+	t.Username, t.Password = username, password
+	return t
+}
+
+func (r *rig) oldIsRefused(old backend.Target) {
+	r.Helper()
+	r.mustRefuse("the old password", r.wired(old))
 	r.must("Verify", r.open(r.target()).Verify(r.limit(patience)))
 }

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,22 +21,46 @@ const Admin = "admin"
 // Target is a database that knows accounts and nothing else. It is its own backend.
 type Target struct {
 	mu       sync.Mutex // guards the rest
-	root     string
+	own      []string   // passwords of the admin, the last one the latest
+	replaces bool
 	accounts map[string]backend.Account
 	made     int
+	drawn    backend.Made
+	rolls    int // of the admin's passwords
 	fail     func(step string) error
 }
 
 // New returns a target whose admin has this password.
 func New(password string) *Target {
-	return &Target{root: password, accounts: map[string]backend.Account{}}
+	return &Target{own: []string{password}, accounts: map[string]backend.Account{}}
 }
 
-// Fail has calls fail: step is "open", "verify", "create", "extend", "end", "password" or "list", or one of them behind "after ", when it has been done. nil: none does.
+// Fail has calls fail: step is "open", "verify", "create", "extend", "end", "password", "retire" or "list", or one of them behind "after ", when it has been done. nil: none does.
 func (d *Target) Fail(f func(step string) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.fail = f
+}
+
+// Own returns how many passwords the admin has.
+func (d *Target) Own() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.own)
+}
+
+// DrawOwn has the target draw the passwords of the admin from now on.
+func (d *Target) DrawOwn() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.replaces = true
+}
+
+// Draw has accounts be used with what the target has drawn from now on.
+func (d *Target) Draw(m backend.Made) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.drawn = m
 }
 
 func (d *Target) refuse(step string) error {
@@ -48,7 +74,7 @@ func (d *Target) refuse(step string) error {
 func (d *Target) Root() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.root
+	return d.own[len(d.own)-1]
 }
 
 // LogsIn reports whether an account with this password is let in.
@@ -111,7 +137,11 @@ func (d *Target) Open(_ context.Context, t backend.Target) (backend.Session, err
 	if err := d.refuse("open"); err != nil {
 		return nil, err
 	}
-	return &session{d, t.Username, string(t.Password)}, nil
+	s := &session{d, t.Username, string(t.Password)}
+	if d.replaces {
+		return replacer{s}, nil
+	}
+	return setter{s}, nil
 }
 
 // session is one login, which is checked with every call, as a pool of connections does now and then.
@@ -123,7 +153,7 @@ type session struct {
 func (s *session) in(step string, f func()) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.username != Admin || s.password != s.root {
+	if s.username != Admin || !slices.Contains(s.own, s.password) {
 		return errors.New("password authentication failed for user " + s.username)
 	}
 	if err := s.refuse(step); err != nil {
@@ -136,12 +166,17 @@ func (s *session) in(step string, f func()) error {
 func (s *session) Verify(context.Context) error { return s.in("verify", func() {}) }
 func (s *session) Close() error                 { return nil }
 
-func (s *session) Create(_ context.Context, a backend.Account) error {
-	return s.in("create", func() {
+func (s *session) Create(_ context.Context, a backend.Account) (out backend.Made, err error) {
+	err = s.in("create", func() {
 		a.Password = bytes.Clone(a.Password)
 		s.accounts[a.Name] = a
 		s.made++
+		out = s.drawn
+		for i, f := range out.Fields {
+			out.Fields[i].Value = bytes.Clone(f.Value)
+		}
 	})
+	return out, err
 }
 
 func (s *session) Extend(_ context.Context, name string, until time.Time) error {
@@ -156,10 +191,6 @@ func (s *session) End(_ context.Context, name string, _ backend.Role) error {
 	return s.in("end", func() { delete(s.accounts, name) })
 }
 
-func (s *session) SetPassword(_ context.Context, p []byte) error {
-	return s.in("password", func() { s.root, s.password = string(p), string(p) })
-}
-
 func (s *session) List(_ context.Context, prefix string) (out []backend.Found, err error) {
 	err = s.in("list", func() {
 		for n, a := range s.accounts {
@@ -169,4 +200,27 @@ func (s *session) List(_ context.Context, prefix string) (out []backend.Found, e
 		}
 	})
 	return out, err
+}
+
+// setter takes passwords.
+type setter struct{ *session }
+
+func (s setter) SetPassword(_ context.Context, p []byte) error {
+	return s.in("password", func() { s.own, s.password = []string{string(p)}, string(p) })
+}
+
+// replacer draws them.
+type replacer struct{ *session }
+
+func (s replacer) Replace(context.Context) (username string, password []byte, err error) {
+	err = s.in("password", func() {
+		s.rolls++
+		password = fmt.Appendf(nil, "drawn-%d", s.rolls)
+		s.own = []string{s.password, string(password)}
+	})
+	return Admin, password, err
+}
+
+func (s replacer) Retire(context.Context) error {
+	return s.in("retire", func() { s.own = []string{s.password} })
 }

@@ -113,7 +113,9 @@ func TestVerifier(t *testing.T) {
 }
 
 func TestEnvironment(t *testing.T) {
-	all, password := Backend{}.Environment(backend.Config{Host: "db"}, "acc")
+	c := backend.Config{Host: "db"}
+	require.NoError(t, Backend{}.CheckConfig(&c))
+	all, password := Backend{}.Environment(c, "acc")
 	require.Equal(t, []string{"PGHOST=db", "PGPORT=5432", "PGDATABASE=postgres", "PGUSER=acc", "PGSSLMODE=verify-full"}, all)
 	require.Equal(t, "PGPASSWORD", password)
 }

@@ -2,8 +2,6 @@ package postgresql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 	"os"
 	"time"
@@ -66,7 +64,7 @@ func configuration(t backend.Target, password func() string) (*pgxpool.Config, e
 	}
 	c := p.ConnConfig
 	c.Host, c.Port, c.Database, c.User, c.Password = t.Host, t.Port, t.Database, t.Username, ""
-	c.TLSConfig, c.Fallbacks, c.RuntimeParams = tlsOf(t.Config), nil, settings()
+	c.TLSConfig, c.Fallbacks, c.RuntimeParams = t.TLSConfig(), nil, settings()
 	c.RequireAuth = "!none"
 	if c.TLSConfig == nil {
 		c.RequireAuth = "!none,!password"
@@ -83,16 +81,4 @@ func configuration(t backend.Target, password func() string) (*pgxpool.Config, e
 		return nil
 	}
 	return p, nil
-}
-
-func tlsOf(c backend.Config) *tls.Config {
-	if c.TLS == backend.Disable {
-		return nil
-	}
-	t := &tls.Config{ServerName: c.Host, MinVersion: tls.VersionTLS12}
-	if len(c.CA) > 0 {
-		t.RootCAs = x509.NewCertPool()
-		t.RootCAs.AppendCertsFromPEM(c.CA)
-	}
-	return t
 }

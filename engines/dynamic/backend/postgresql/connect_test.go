@@ -132,7 +132,7 @@ func refusalsQuoteNoSecret(t *testing.T, s *server) {
 	session := s.open(t, s.target("postgres"))
 	for grant, code := range map[string]string{"SELECT ON nowhere.t": "3F000", "SELECT ON none": "42P01", "nobody": "42704", "SELCT ON app.orders": "42601", "SELECT ON app.orders x": "42601"} {
 		a := backend.Account{Name: "trsx_bad", Password: []byte("Planted-secret_1"), Until: time.Now().Add(time.Hour), Role: backend.Role{Grants: []string{grant}}}
-		err := session.Create(t.Context(), a)
+		_, err := session.Create(t.Context(), a)
 		require.ErrorContains(t, err, "refuses to make account trsx_bad: ")
 		require.ErrorContains(t, err, "(SQLSTATE "+code+")")
 		require.NotContains(t, err.Error(), "Planted")

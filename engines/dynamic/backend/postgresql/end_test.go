@@ -50,7 +50,8 @@ func verifyLooksAtTheHeir(t *testing.T, s *server) {
 	}
 	s.exec(t, "ALTER ROLE attic LOGIN")
 	a := account1("CREATE ON SCHEMA app", "USAGE ON SCHEMA app")
-	require.NoError(t, session.Create(t.Context(), a))
+	_, err := session.Create(t.Context(), a)
+	require.NoError(t, err)
 	s.as(t, a, "CREATE TABLE app.kept ()")
 	require.ErrorContains(t, session.End(t.Context(), a.Name, a.Role), "may not log in", "nor does End hand anything to it")
 	require.Equal(t, "false", s.ask(t, "SELECT rolcanlogin::text FROM pg_roles WHERE rolname = 'trsx_one'"), "the login is off all the same")
@@ -77,7 +78,8 @@ func grantsByOthers(t *testing.T, s *server) {
 		"CREATE SERVER v FOREIGN DATA WRAPPER w", "SELECT lo_create(4711)", "ALTER TYPE app.color OWNER TO dba")
 	session := s.open(t, s.target("postgres"))
 	a := account1("USAGE ON SCHEMA app")
-	require.NoError(t, session.Create(t.Context(), a))
+	_, err := session.Create(t.Context(), a)
+	require.NoError(t, err)
 	for _, k := range kinds {
 		s.exec(t, "GRANT "+k+" TO mallory WITH GRANT OPTION", "SET ROLE mallory", "GRANT "+k+" TO trsx_one", "RESET ROLE")
 	}
@@ -92,7 +94,8 @@ func anotherDatabase(t *testing.T, s *server) {
 	s.exec(t, "CREATE DATABASE other", "GRANT CREATE ON DATABASE other TO PUBLIC")
 	session := s.open(t, s.target("postgres"))
 	a := account1("USAGE ON SCHEMA app")
-	require.NoError(t, session.Create(t.Context(), a))
+	_, err := session.Create(t.Context(), a)
+	require.NoError(t, err)
 	there, err := s.connect(t.Context(), a.Name, string(a.Password), "other")
 	require.NoError(t, err)
 	require.NoError(t, client{there}.do(t.Context(), "CREATE SCHEMA mine"))
@@ -117,7 +120,8 @@ func endGoesOn(t *testing.T, s *server) {
 		steps := []func(context.Context, account) error{open.expel, open.leave}
 		for n := range len(steps) + 1 {
 			a := account1("USAGE ON SCHEMA app")
-			require.NoError(t, open.Create(t.Context(), a))
+			_, err := open.Create(t.Context(), a)
+			require.NoError(t, err)
 			one, found, err := open.shut(t.Context(), a.Name)
 			require.NoError(t, err)
 			require.True(t, found)
@@ -160,7 +164,8 @@ func endWaitsForCreate(t *testing.T, s *server) {
 func defaultPrivileges(t *testing.T, s *server) {
 	session := s.open(t, s.target("postgres"))
 	a := account1("USAGE ON SCHEMA app", "DEFAULT FOR ROLE dba IN SCHEMA app SELECT ON TABLES", "pg_monitor")
-	require.NoError(t, session.Create(t.Context(), a))
+	_, err := session.Create(t.Context(), a)
+	require.NoError(t, err)
 	s.exec(t, "SET ROLE dba", "CREATE TABLE app.later ()", "RESET ROLE")
 	s.as(t, a, "SELECT FROM app.later")
 	require.Equal(t, "true", s.ask(t, "SELECT pg_has_role('trsx_one', 'pg_monitor', 'USAGE')::text"))

@@ -39,9 +39,8 @@ type Backend struct{}
 // NameLimit implements backend.Backend, as do the rest.
 func (Backend) NameLimit() int { return nameLimit }
 
-// Environment is what libpq takes (PostgreSQL's documentation, 34.15). Programs that verify a server by a CA of its own need PGSSLROOTCERT too, which is a file of the caller's.
+// Environment is what libpq takes, of a configuration that was checked (PostgreSQL's documentation, 34.15). Programs that verify a server by a CA of its own need PGSSLROOTCERT too, which is a file of the caller's.
 func (Backend) Environment(c backend.Config, username string) (variables []string, password string) {
-	fill(&c)
 	return []string{
 		"PGHOST=" + c.Host,
 		"PGPORT=" + strconv.Itoa(int(c.Port)),

@@ -58,8 +58,8 @@ func (s *server) subject(admin string) backendtest.Subject {
 			Grants:  []string{"USAGE, CREATE ON SCHEMA app", "SELECT ON app.orders", "CREATE ON SCHEMA public", "DEFAULT IN SCHEMA app SELECT ON TABLES"},
 			Options: map[string]string{"connection_limit": "5"},
 		},
-		Login: func(ctx context.Context, username string, password []byte) (backendtest.Client, error) {
-			c, err := s.connect(ctx, username, string(password), "postgres")
+		Login: func(ctx context.Context, a backend.Account, _ backend.Made) (backendtest.Client, error) {
+			c, err := s.connect(ctx, a.Name, string(a.Password), "postgres")
 			return client{c}, err
 		},
 		Ends:  true,

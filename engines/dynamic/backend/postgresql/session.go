@@ -73,7 +73,11 @@ func (s *session) ping(ctx context.Context) error {
 }
 
 // Create implements backend.Session.
-func (s *session) Create(ctx context.Context, a backend.Account) error {
+func (s *session) Create(ctx context.Context, a backend.Account) (backend.Made, error) {
+	return backend.Made{}, s.add(ctx, a)
+}
+
+func (s *session) add(ctx context.Context, a backend.Account) error {
 	if err := (Backend{}).CheckRole(&a.Role); err != nil {
 		return err
 	}
@@ -113,7 +117,7 @@ func (s *session) Extend(ctx context.Context, name string, until time.Time) erro
 	})
 }
 
-// SetPassword implements backend.Session.
+// SetPassword implements backend.Setter.
 func (s *session) SetPassword(ctx context.Context, password []byte) error {
 	secret := newVerifier(password)
 	err := s.with(ctx, "change the password of "+s.username, func(c *pgx.Conn) error {
