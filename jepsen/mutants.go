@@ -42,6 +42,8 @@ var hunts = map[string][]stop{
 	"receipts-not-bound-to-request":       {calm},
 	"versions-restart-after-purge":        {calm},
 	"kmip-reads-do-not-wait":              {calm},
+	"outbox-acknowledged-before-delivery": {calm},
+	"account-before-intent":               {calm, kills},
 }
 
 var (

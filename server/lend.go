@@ -15,7 +15,7 @@ import (
 
 // backends are the kinds of targets at which accounts are made.
 func backends() map[string]backend.Backend {
-	return map[string]backend.Backend{"postgresql": postgresql.Backend{}}
+	return moreBackends(map[string]backend.Backend{"postgresql": postgresql.Backend{}})
 }
 
 // lend binds what is given out for a time to the cluster.

@@ -10,6 +10,7 @@ import (
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // Credential is an account that was given out.
@@ -131,16 +132,18 @@ func (a *attempt) ttl() time.Duration {
 
 // run is intent, call and result.
 func (a *attempt) run(ctx context.Context) (Credential, fsm.Receipt, error) {
+	if mutant.AccountBeforeIntent {
+		if err := a.create(ctx); err != nil {
+			return Credential{}, fsm.Receipt{}, err
+		}
+	}
 	if err := a.intend(ctx); err != nil {
 		return Credential{}, fsm.Receipt{}, err
 	}
-	err := a.use(ctx, a.req.Tenant, a.order.Connection, func(ctx context.Context, s backend.Session) error {
-		made, err := s.Create(ctx, backend.Account{Name: a.intent.Account, Password: a.secret.Password, Until: a.until.Std(), Role: a.role.Grant})
-		a.take(made)
-		return err
-	})
-	if err != nil {
-		return Credential{}, fsm.Receipt{}, a.give(ctx, told("make an account at "+a.order.Connection, err))
+	if !mutant.AccountBeforeIntent {
+		if err := a.create(ctx); err != nil {
+			return Credential{}, fsm.Receipt{}, a.give(ctx, told("make an account at "+a.order.Connection, err))
+		}
 	}
 	out, rc, err := a.result(ctx)
 	if err != nil && !fault.Is(err, fault.Unknown) {
@@ -172,6 +175,14 @@ func (a *attempt) intend(ctx context.Context) error {
 		return nil
 	})
 	return err
+}
+
+func (a *attempt) create(ctx context.Context) error {
+	return a.use(ctx, a.req.Tenant, a.order.Connection, func(ctx context.Context, s backend.Session) error {
+		made, err := s.Create(ctx, backend.Account{Name: a.intent.Account, Password: a.secret.Password, Until: a.until.Std(), Role: a.role.Grant})
+		a.take(made)
+		return err
+	})
 }
 
 // take goes by what the target has made.

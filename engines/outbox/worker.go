@@ -9,6 +9,7 @@ import (
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
+	"github.com/trstctl/trstctl/fsm/mutant"
 )
 
 // Dispatcher delivers the messages of one kind.
@@ -125,6 +126,9 @@ func (w *Worker) try(ctx context.Context, c call) tried {
 	}
 	began := chaos.Now()
 	settle, err := w.deliver(ctx, o)
+	if mutant.OutboxAcknowledgedBeforeDelivery {
+		err = nil
+	}
 	out := w.conclude(ctx, c, o, settle, err)
 	if w.Observe != nil && out != unsure {
 		w.Observe(o.Kind, out, chaos.Now().Sub(began))

@@ -110,4 +110,12 @@ var All = []Mutant{
 		"A node answers KMIP reads from the state at hand, without asking how far the cluster is.",
 		"DESIGN, KMIP: a message is first tried over the confirmed present.",
 		"No fault: kmip, which looks for a key through another node as soon as it was made, and gets it as soon as it was destroyed."},
+	{"outbox-acknowledged-before-delivery",
+		"A message of the outbox is settled whatever its destination says of it.",
+		"DESIGN, outbox: a message is owed until its destination has taken it.",
+		"No fault but those of the target, which refuses one call in forty: lease, whose accounts live on at the target with nothing that would end them."},
+	{"account-before-intent",
+		"An account is made at its target before anything in the log says that it will be.",
+		"PROTOCOL 28: intent, call, result.",
+		"No fault but those of the target, whose answer is lost once in forty calls, or kill of the leader: lease, which finds accounts that nobody knows of."},
 }

@@ -51,6 +51,9 @@ func (l *Lab) ClientOf(id string) *sdk.Client {
 // Address is where the node with this id is asked.
 func (l *Lab) Address(id string) string { return "https://" + l.dial(id, network.API) }
 
+// Dir is of this lab alone, and gone with it. Its name is short enough for sockets.
+func (l *Lab) Dir() string { return l.place.Dir }
+
 // KMIP is the host:port where that node speaks KMIP.
 func (l *Lab) KMIP(id string) string { return l.dial(id, network.KMIP) }
 

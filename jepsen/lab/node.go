@@ -73,7 +73,7 @@ func (n *Node) Log() string { return filepath.Join(n.lab.opt.Logs, n.ID+".log") 
 func (n *Node) configure() error {
 	o := n.lab.opt
 	text := fmt.Sprintf("node: %s\ndata: %s\napi: {listen: %q, advertise: %q}\ncluster: {listen: %q, advertise: %q}\n%s"+
-		"raft: {log_store: %s, snapshot_mib: %d, trailing_mib: %d}\nsecrets: {enable_api: true}\ntransit: {enable_api: true}\nkmip: {enable_api: true, listen: %q}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n",
+		"raft: {log_store: %s, snapshot_mib: %d, trailing_mib: %d}\nsecrets: {enable_api: true}\ntransit: {enable_api: true}\ndynamic: {enable_api: true}\nkmip: {enable_api: true, listen: %q}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n",
 		n.ID, n.Data, n.Host.Listen(network.API), n.Host.Advertise(network.API), n.Host.Listen(network.Raft), n.Host.Advertise(network.Raft),
 		n.lab.seals, cmp.Or(o.Store, "bolt"), o.Snapshot, o.Trailing, n.Host.Listen(network.KMIP), reserveMiB)
 	if n.lab.Net.Kind() == "namespaces" {

@@ -130,7 +130,7 @@ func (r *run) do(ctx context.Context, logs string) (found []history.Verdict, err
 
 // prepare makes the workloads' things.
 func (r *run) prepare(ctx context.Context, h *history.Writer) error {
-	r.env = &workload.Env{History: h, Nodes: r.lab.IDs, Client: r.lab.ClientOf, Any: r.lab.Any(), Fresh: r.lab.Any, Address: r.lab.Address, KMIP: r.lab.KMIP,
+	r.env = &workload.Env{History: h, Nodes: r.lab.IDs, Client: r.lab.ClientOf, Any: r.lab.Any(), Fresh: r.lab.Any, Address: r.lab.Address, KMIP: r.lab.KMIP, Dir: r.lab.Dir(),
 		Ages: r.Scenario.Ages, Plant: r.plant}
 	for _, w := range workload.All() {
 		if len(r.Scenario.Workloads) > 0 && !slices.Contains(r.Scenario.Workloads, w.Name()) {

@@ -71,6 +71,7 @@ func All() []Scenario {
 		{Name: "certificates", Says: "every certificate expires at once while nodes are killed", Workloads: []string{"register", "versions", "bank", "transit", "probe"}, Ages: true,
 			Faults: []n.Fault{n.Expired, n.KillOne, n.KillLeader}},
 		{Name: "versions", Says: "two versions of the binary in one cluster, nodes changed to and fro", Older: true,
+			Workloads: []string{"register", "versions", "bank", "token", "audit", "idempotency", "transit", "kmip", "probe"}, // what the older one knows
 			Faults: []n.Fault{n.Upgrade, n.KillOne}},
 		{Name: "five", Says: "five nodes, partitions, kills and pauses in turn", Nodes: 5,
 			Faults: []n.Fault{n.Halves, n.Ring, n.Bridge, n.IsolateLeader, n.Mute, n.Flapping, n.KillMinority, n.KillMajority, n.KillLeader, n.PauseLeader, n.PauseMajority, n.Transfer}},

@@ -8,7 +8,7 @@ import (
 
 // All are the workloads. A new one has its line here.
 func All() []Workload {
-	return []Workload{newRegister(), versions{}, bank{}, token{}, idempotency{}, audit{}, transit{}, newKMIP(), probe{}}
+	return []Workload{newRegister(), versions{}, bank{}, token{}, idempotency{}, audit{}, transit{}, newKMIP(), newLease(), probe{}}
 }
 
 // Writes says whether operations with this F are the writes by which availability is measured.

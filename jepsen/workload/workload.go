@@ -40,6 +40,7 @@ type Env struct {
 	Any     *sdk.Client                   // as root, whichever node answers: for Setup and Settle
 	Fresh   func() *sdk.Client            // one with a session of its own, for all nodes
 	Address func(node string) string
+	Dir     string                   // of the run alone, with a short name, and gone with it
 	KMIP    func(node string) string // host:port where the node speaks it
 	Ages    bool                     // clocks go on by more than an idempotency key lives
 	Plant   func(name string) []byte // a value with this name in it that is searched for afterwards wherever it must not be
