@@ -119,6 +119,9 @@ func (c *Client) settle(ctx context.Context, p prepared) ([]byte, error) {
 			route.answered()
 			return answer, nil
 		}
+		if e.Kind == OutcomeUnknown && p.kind != mutates {
+			e.Kind = NotDone // it has no effect that could be in doubt
+		}
 		if e.Kind == OutcomeUnknown {
 			doubt = e
 		}
@@ -171,12 +174,6 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // verdict is what the caller learns when last was the final attempt and doubt the last one with an unknown outcome.
 func verdict(p prepared, last, doubt *Error) error {
-	if p.kind != mutates {
-		if last.Kind == OutcomeUnknown { // a read has no effect that could be in doubt
-			last.Kind = NotDone
-		}
-		return last
-	}
 	if doubt == nil || settles(last.Kind) {
 		return last
 	}

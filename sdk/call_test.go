@@ -119,6 +119,17 @@ func TestAReadIsNeverInDoubt(t *testing.T) {
 	require.Equal(t, NotDone, KindOf(err))
 }
 
+func TestAReadThatTheDeadlineCutSaysWhatItWasToldBefore(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	f := newFake(t, refuse(503, NotDone), func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
+	_, err := client(t, f).Get(ctx, "a", GetOptions{})
+	require.Equal(t, NotDone, KindOf(err))
+	require.ErrorContains(t, err, "because (and no answer from "+f.URL)
+}
+
 func TestACancelledMutationIsInDoubt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	f := newFake(t, func(_ http.ResponseWriter, r *http.Request) {
