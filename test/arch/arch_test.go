@@ -43,6 +43,9 @@ var fences = map[string][]string{
 	"github.com/aws/aws-sdk-go-v2":        {"engines/backup/s3"},
 	"github.com/miekg/pkcs11":             {"engines/seal"},
 	"github.com/jackc/pgx":                {"engines/dynamic/backend/postgresql"},
+	"github.com/zmap/zlint":               {"engines/pki"},
+	"github.com/zmap/zcrypto":             {"engines/pki"},
+	"golang.org/x/crypto/ocsp":            {"engines/pki"},
 }
 
 type pkg struct {
