@@ -37,6 +37,7 @@ type Config struct {
 	Secrets SecretsConfig `koanf:"secrets"`
 	Transit TransitConfig `koanf:"transit"`
 	Dynamic DynamicConfig `koanf:"dynamic"`
+	PKI     PKIConfig     `koanf:"pki"`
 	KMIP    KMIPConfig    `koanf:"kmip"`
 	Metrics MetricsConfig `koanf:"metrics"`
 	Limits  LimitsConfig  `koanf:"limits"`
@@ -94,6 +95,12 @@ type TransitConfig struct {
 // DynamicConfig switches the routes of dynamic secrets on.
 type DynamicConfig struct {
 	EnableAPI bool `koanf:"enable_api"`
+}
+
+// PKIConfig switches the routes of the PKI on, with which CRLs and OCSP answers are published on the API's port, and opens a port where they are in clear.
+type PKIConfig struct {
+	EnableAPI bool   `koanf:"enable_api"`
+	Listen    string `koanf:"listen"` // host:port for CRLs and OCSP over HTTP, as certificates name them; empty, the default: not served
 }
 
 // KMIPConfig opens a port for KMIP, and switches the routes on that administer its clients.
@@ -250,6 +257,9 @@ func (c *Config) Validate() error {
 	}
 	if c.KMIP.HTTPS != "" && validAddress(c.KMIP.HTTPS, false) != nil {
 		bad("kmip.https", "%q is not host:port", c.KMIP.HTTPS)
+	}
+	if c.PKI.Listen != "" && validAddress(c.PKI.Listen, false) != nil {
+		bad("pki.listen", "%q is not host:port", c.PKI.Listen)
 	}
 	if c.KMIP.Requests < 0 {
 		bad("kmip.requests", "is not negative")

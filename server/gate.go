@@ -180,6 +180,7 @@ func (g *gate) close() error {
 	g.shut.Store(true)
 	g.m.keys.Close()
 	g.m.transit.worker.Wipe()
+	g.m.lending.PKI.Forget()
 	g.note(errByOperator)
 	g.m.log.Warn("an operator sealed this node")
 	err := os.WriteFile(g.mark, nil, 0o600)

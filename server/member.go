@@ -23,6 +23,7 @@ import (
 	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/managedkey"
 	"github.com/trstctl/trstctl/engines/outbox"
+	"github.com/trstctl/trstctl/engines/pki"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
@@ -34,36 +35,38 @@ import (
 	"github.com/trstctl/trstctl/server/api"
 	"github.com/trstctl/trstctl/server/egress"
 	"github.com/trstctl/trstctl/server/lending"
+	serverpki "github.com/trstctl/trstctl/server/pki"
 )
 
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
 	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register, transit.Register,
-		kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register).
+		kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register, pki.Register).
 		UpTo(cluster.Version)
 }
 
 // member is a node of a cluster with everything that it runs.
 type member struct {
-	log     *slog.Logger
-	keys    *keyring.Keyring
-	cluster *cluster.Node
-	reads   *journals
-	audit   *audit.Engine
-	transit *keyUse
-	kmip    *keyService
-	lending *lending.Lending
-	egress  egress.Rules
-	tenants *tenant.Engine
-	tokens  *auth.Engine
-	rotator *keyring.Rotator
-	gate    *gate
-	api     *api.API
-	server  *http.Server
-	listen  net.Listener
-	metrics *metricsServer // nil without a listener of its own
-	gauges  *gauges
-	backups *backup.Schedule // nil when none are taken
+	log       *slog.Logger
+	keys      *keyring.Keyring
+	cluster   *cluster.Node
+	reads     *journals
+	audit     *audit.Engine
+	transit   *keyUse
+	kmip      *keyService
+	lending   *lending.Lending
+	egress    egress.Rules
+	tenants   *tenant.Engine
+	tokens    *auth.Engine
+	rotator   *keyring.Rotator
+	gate      *gate
+	api       *api.API
+	server    *http.Server
+	listen    net.Listener
+	metrics   *metricsServer // nil without a listener of its own
+	publisher *publisher     // of CRLs and OCSP answers; nil without a port of its own
+	gauges    *gauges
+	backups   *backup.Schedule // nil when none are taken
 
 	draining atomic.Bool
 	stopping context.Context
@@ -111,8 +114,8 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.lending = m.lend(ledger, meters.metrics)
-	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.lending.Leases, m.keys})
-	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places)
+	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.lending.Leases, m.lending.PKI, m.keys})
+	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places, pki.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
 	doors, err := newDoors()
@@ -129,9 +132,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Outbox: m.lending.Outbox, Leases: m.lending.Leases, Dynamic: m.lending.Dynamic, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Outbox: m.lending.Outbox, Leases: m.lending.Leases, Dynamic: m.lending.Dynamic, PKI: m.lending.PKI, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
 		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
-		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, EnableDynamic: cfg.Dynamic.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
+		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, EnableDynamic: cfg.Dynamic.EnableAPI, EnablePKI: cfg.PKI.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
 		return err
 	}
@@ -153,10 +156,20 @@ func (m *member) listenAPI(cfg Config, meters *meters, doors *doors) error {
 	if err != nil {
 		return fmt.Errorf("open the API port (api.listen): %w", err)
 	}
+	handler := m.api.Handler()
+	publisher := serverpki.New(m.lending.PKI, present{m}, m.log)
+	if cfg.PKI.EnableAPI {
+		handler = publisher.Beside(handler)
+	}
 	m.listen = tls.NewListener(doors.guard(l), &tls.Config{MinVersion: tls.VersionTLS12, Time: chaos.Now, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
-	m.server = &http.Server{Handler: m.api.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+	m.server = &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
 		HTTP2:          &http.HTTP2Config{MaxConcurrentStreams: 100, WriteByteTimeout: 30 * time.Second},
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(m.log.Handler(), slog.LevelDebug)}
+	if cfg.PKI.Listen != "" {
+		if m.publisher, err = listenPKI(cfg.PKI.Listen, doors, publisher, m.log); err != nil {
+			return err
+		}
+	}
 	if cfg.Metrics.Listen != "" {
 		m.metrics, err = listenMetrics(cfg.Metrics.Listen, doors, meters.handler)
 	}
@@ -199,6 +212,9 @@ func (m *member) run(ctx context.Context) error {
 	defer journaled()
 	if m.metrics != nil {
 		start(m.metrics.run)
+	}
+	if m.publisher != nil {
+		start(m.publisher.run)
 	}
 	select {
 	case <-ctx.Done():

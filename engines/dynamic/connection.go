@@ -66,6 +66,8 @@ func (e *Engine) check(c *Connection) (backend.Backend, error) {
 		return nil, err
 	}
 	switch {
+	case c.Name == "pki" || c.Name == "ssh":
+		return nil, fault.Bad("name", "%q stands before the leases of certificates: choose another", c.Name)
 	case c.Username == "":
 		return nil, fault.Bad("username", "is missing: the account that makes and ends others")
 	case c.Length != 0 && (c.Length < leastLength || c.Length > mostLength):

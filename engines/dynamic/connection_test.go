@@ -43,6 +43,13 @@ func TestAConnectionIsTriedBeforeItIsWritten(t *testing.T) {
 }
 
 // TestRotateRoot survives a crash at every step, and nobody but the cluster knows the password then.
+func TestNamesThatStandBeforeOtherLeasesAreTaken(t *testing.T) {
+	r := newRig(t)
+	for _, name := range []string{"pki", "ssh"} {
+		require.True(t, fault.Is(r.connect(func(c *Connection) { c.Name = name }), fault.Invalid))
+	}
+}
+
 func TestRotateRoot(t *testing.T) {
 	for name, plant := range map[string]func(*rig){
 		"nothing fails":               func(*rig) {},

@@ -118,6 +118,21 @@ func (l Lease) end(entry *fsm.Entry, why Why) {
 	entry.Outbox = append(entry.Outbox, fsm.Message{ID: newUID(), Kind: Kind, Destination: l.Engine + "/" + l.Target, Lane: l.ID})
 }
 
+// Close adds to an entry that a lease is gone: what it stood for ends with that entry, and its backend is owed nothing. It is no error that it has ended.
+func (e *Engine) Close(v *fsm.View, entry *fsm.Entry, id string) error {
+	l, found, err := leases.Get(v, fsm.K(entry.Tenant, id))
+	if err != nil || !found || l.State != Active {
+		return err
+	}
+	g, err := fsm.GuardOf(v, entry.Tenant, stream(id))
+	if err != nil {
+		return err
+	}
+	entry.Guard(g)
+	entry.Add(Gone{id})
+	return nil
+}
+
 // Force gives up the backend of a lease: it is Irrevocable from now on, and what it stood for may live on there.
 func (e *Engine) Force(ctx context.Context, req fsm.Request, id string) (Lease, fsm.Receipt, error) {
 	return e.commit(ctx, req, id, func(_ *fsm.View, entry *fsm.Entry, l *Lease) error {

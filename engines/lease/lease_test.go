@@ -222,3 +222,23 @@ func TestManyThatExpireAtOnceAreAllEnded(t *testing.T) {
 	require.Equal(t, n, r.owed())
 	require.Equal(t, times(n, Ending), r.states())
 }
+
+// TestAClosedLeaseIsOwedNothing: what it stood for ended with the entry.
+func TestAClosedLeaseIsOwedNothing(t *testing.T) {
+	r := newRig(t)
+	l := r.grant(r.terms("readonly", "t"))[0]
+	for range 2 {
+		_, err := r.ledger.Commit(t.Context(), r.req(), "", func(v *fsm.View, entry *fsm.Entry) error { return r.e.Close(v, entry, l.ID) })
+		require.NoError(t, err)
+	}
+	v := r.view()
+	defer v.Close()
+	_, err := Get(v, acme, l.ID)
+	require.True(t, fault.Is(err, fault.NotFound))
+	n, err := Count(v, acme)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	owed, err := fsm.Outbox(v, 0, 0, 10)
+	require.NoError(t, err)
+	require.Empty(t, owed)
+}

@@ -29,6 +29,7 @@ import (
 	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/managedkey"
 	"github.com/trstctl/trstctl/engines/outbox"
+	"github.com/trstctl/trstctl/engines/pki"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/secret"
 	"github.com/trstctl/trstctl/engines/tenant"
@@ -107,6 +108,7 @@ type Options struct {
 	Outbox  *outbox.Engine
 	Leases  *lease.Engine
 	Dynamic *dynamic.Engine
+	PKI     *pki.Engine
 
 	Reads     Reads
 	Leader    Leader
@@ -126,6 +128,7 @@ type Options struct {
 	EnableTransit bool // transit.enable_api
 	EnableKMIP    bool // kmip.enable_api
 	EnableDynamic bool // dynamic.enable_api
+	EnablePKI     bool // pki.enable_api
 	// Urgent marks operator calls and revocations for a queue of their own in the log; nil: there is none.
 	Urgent   func(context.Context) context.Context
 	Events   []fsm.Event      // zero values of the event types, by whose field names the audit shows recorded ones

@@ -30,6 +30,7 @@ import (
 	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/managedkey"
 	"github.com/trstctl/trstctl/engines/outbox"
+	"github.com/trstctl/trstctl/engines/pki"
 	"github.com/trstctl/trstctl/engines/rbac"
 	"github.com/trstctl/trstctl/engines/seal"
 	"github.com/trstctl/trstctl/engines/secret"
@@ -220,13 +221,16 @@ type bench struct {
 type holders struct{ *bench }
 
 func (h holders) DropTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
-	return h.lending.Leases.DropTenant(r, tenant)
+	if events, err := h.lending.Leases.DropTenant(r, tenant); err != nil {
+		return events, err
+	}
+	return h.lending.PKI.DropTenant(r, tenant)
 }
 
 // newBench founds a cluster of one.
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
-	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register,
+	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register, pki.Register,
 		func(r *fsm.Registry) {
 			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
 			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
@@ -259,7 +263,7 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.journals = newFakeJournals(t)
 	opt := Options{Node: "n1", Journal: b.journals, Refusals: b.journals, Journals: b.journals, Signer: audit.New(ledger, b.keys), Ledger: ledger, Keys: b.keys, Access: access.New(tokens, policies, tenants), Secrets: secret.New(ledger, b.keys),
 		Tokens: tokens, Rules: policies, Tenants: tenants, Reads: b.cluster, Leader: b.cluster, Health: b.cluster, Status: b.cluster,
-		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Waiting: &b.waiting, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, EnableDynamic: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
+		Members: b.cluster, Operator: b.cluster, Snapshots: snapshots{b.keys}, Gate: b.cluster, Waiting: &b.waiting, Rotation: keyring.NewRotator(b.keys, ledger, b.cluster, slog.New(slog.DiscardHandler)), EnableSecrets: true, EnableTransit: true, EnableKMIP: true, EnableDynamic: true, EnablePKI: true, Clock: func() time.Time { return time.Now().Add(b.shift) },
 		Log: slog.New(slog.NewJSONHandler(b.log, nil)), Events: []fsm.Event{auth.Issued{}, tenant.Created{}, touched{}},
 		Metrics: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("metrics")) })}
 	opt.Transit = transit.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
@@ -271,7 +275,7 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b.db = memory.New("first")
 	b.lending = lending.New(lending.Options{Ledger: ledger, Keys: b.keys, Tokens: tokens, Backends: map[string]backend.Backend{"memory": b.db}, Dial: (&net.Dialer{}).DialContext,
 		Confirm: func(context.Context) error { return nil }, Now: func() fsm.Time { return fsm.At(opt.Clock()) }, Log: slog.New(slog.DiscardHandler)})
-	opt.Outbox, opt.Leases, opt.Dynamic = b.lending.Outbox, b.lending.Leases, b.lending.Dynamic
+	opt.Outbox, opt.Leases, opt.Dynamic, opt.PKI = b.lending.Outbox, b.lending.Leases, b.lending.Dynamic, b.lending.PKI
 	opt.KMIP = kmipclient.New(ledger, b.keys, living{tenants}, func() fsm.Time { return fsm.At(opt.Clock()) })
 	for _, c := range change {
 		c(&opt)

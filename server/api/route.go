@@ -190,6 +190,10 @@ func (r *route) takesSpace() bool { return r.kind == write && r.surface != opera
 // served refuses a route whose surface this node's configuration does not switch on.
 func (a *API) served(r *route) error {
 	switch {
+	case strings.HasPrefix(r.pattern, "/secrets/pki/"):
+		if !a.opt.EnablePKI {
+			return fault.New(fault.NotFound, "the PKI is switched off on this node: pki.enable_api in its configuration")
+		}
 	case strings.HasPrefix(r.pattern, "/secrets/") && !a.opt.EnableSecrets:
 		return fault.New(fault.NotFound, "the secret store is switched off on this node: secrets.enable_api in its configuration")
 	case strings.HasPrefix(r.pattern, "/transit/") && !a.opt.EnableTransit:

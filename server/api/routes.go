@@ -36,7 +36,7 @@ func may(resource string, caps rbac.Capability) need { return need{resource: res
 
 // table returns every route. The first that matches is taken, so the busiest stand first.
 func table() []*route {
-	rows := slices.Concat(secretRoutes(), transitRoutes(), whoRoutes(), kmipRoutes(), dynamicRoutes(), clusterRoutes())
+	rows := slices.Concat(secretRoutes(), transitRoutes(), whoRoutes(), kmipRoutes(), dynamicRoutes(), pkiRoutes(), clusterRoutes())
 	for _, r := range rows {
 		r.prepare()
 	}

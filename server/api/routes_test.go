@@ -125,6 +125,27 @@ var samples = map[string]sample{
 	"dynamic.roles.write":             {"/dynamic/roles/pg/readonly", `{"grants":["SELECT"],"ttl":"1h","max_ttl":"24h","max_leases":5}`, pgRole, connectionPG},
 	"dynamic.roles.delete":            {"/dynamic/roles/pg/readonly", "", pgRole, rolePG},
 	"dynamic.creds":                   {"/dynamic/creds/pg/readonly", `{"ttl":"30m"}`, pgRole, rolePG},
+	"pki.issuers.list":                {"/secrets/pki/issuers", "", nil, issuerWeb},
+	"pki.issuers.read":                {"/secrets/pki/issuers/web", "", web, issuerWeb},
+	"pki.issuers.create":              {"/secrets/pki/issuers/web", webBody, web, nil},
+	"pki.issuers.import":              {"/secrets/pki/issuers/web/import", aRoot, web, nil},
+	"pki.issuers.certify":             {"/secrets/pki/issuers/web/certify", ownCertificate, web, issuerWeb},
+	"pki.issuers.cross-sign":          {"/secrets/pki/issuers/web/cross-sign", `{"by":"other"}`, web, func(b *bench) { issuerWeb(b); issuerOther(b) }},
+	"pki.issuers.configure":           {"/secrets/pki/issuers/web/settings", `{"url":"","max_ttl":"720h","crl_validity":"24h","disabled":true,"use_cross_certificate":false}`, web, issuerWeb},
+	"pki.issuers.confirm":             {"/secrets/pki/issuers/web/confirm", "{}", web, issuerWeb},
+	"pki.issuers.default":             {"/secrets/pki/issuers/web/default", "{}", web, issuerWeb},
+	"pki.issuers.sign-verbatim":       {"/secrets/pki/issuers/web/sign-verbatim", aRequest, web, issuerWeb},
+	"pki.issuers.delete":              {"/secrets/pki/issuers/web?force=true", "", web, issuerWeb},
+	"pki.roles.list":                  {"/secrets/pki/roles", "", nil, roleHosts},
+	"pki.roles.read":                  {"/secrets/pki/roles/hosts", "", hosts, roleHosts},
+	"pki.roles.write":                 {"/secrets/pki/roles/hosts", hostsBody, hosts, issuerWeb},
+	"pki.roles.delete":                {"/secrets/pki/roles/hosts", "", hosts, roleHosts},
+	"pki.issue":                       {"/secrets/pki/issue/hosts", `{"common_name":"a.example.com","dns_names":["b.example.com"],"ip_sans":["10.0.0.1"],"ttl":"1h"}`, hosts, roleHosts},
+	"pki.sign":                        {"/secrets/pki/sign/hosts", aRequest, hosts, roleHosts},
+	"pki.certificates.list":           {"/secrets/pki/certificates", "", nil, func(b *bench) { b.certificate(b.root) }},
+	"pki.certificates.read":           {"/secrets/pki/certificates/" + aSerial, "", map[string]string{"name": aSerial}, nil},
+	"pki.certificates.revoke":         {"/secrets/pki/certificates/" + aSerial + "/revoke", `{"reason":"superseded"}`, map[string]string{"name": aSerial}, nil},
+	"pki.revoke":                      {"/secrets/pki/revoke", aCertificate, nil, nil},
 	"leases.list":                     {"/leases?prefix=pg/", "", nil, leasePG},
 	"leases.read":                     {"/leases/lookup/" + aLease, "", map[string]string{"path": aLease}, nil},
 	"leases.renew":                    {"/leases/renew/" + aLease, `{"increment":"2h"}`, map[string]string{"path": aLease}, nil},
@@ -170,6 +191,7 @@ func (s sample) ready(b *bench) sample {
 	if s.body == aBackup {
 		s.body = b.backup("k")
 	}
+	s = s.filled(b)
 	if strings.Contains(s.url, aCA) {
 		uid := b.oldCA()
 		s.url, s.names = strings.ReplaceAll(s.url, aCA, uid), map[string]string{"uid": uid}

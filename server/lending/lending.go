@@ -14,6 +14,7 @@ import (
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
 	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/outbox"
+	"github.com/trstctl/trstctl/engines/pki"
 	"github.com/trstctl/trstctl/fsm"
 )
 
@@ -36,6 +37,7 @@ type Lending struct {
 	Courier *outbox.Worker
 	Leases  *lease.Engine
 	Dynamic *dynamic.Engine
+	PKI     *pki.Engine
 
 	log *slog.Logger
 }
@@ -45,6 +47,8 @@ func New(o Options) *Lending {
 	l := &Lending{Outbox: outbox.New(o.Ledger), Leases: lease.New(o.Ledger, bearers{o.Tokens}, o.Confirm, o.Now), log: o.Log}
 	l.Dynamic = dynamic.New(dynamic.Options{Ledger: o.Ledger, Keys: o.Keys, Leases: shelf{l.Leases}, Backends: o.Backends, Dial: o.Dial, Confirm: o.Confirm, Now: o.Now, Log: o.Log})
 	l.Leases.Serve(engineDynamic, accounts{l.Dynamic})
+	l.PKI = pki.New(pki.Options{Ledger: o.Ledger, Keys: o.Keys, Leases: certificateShelf{l.Leases}, Now: o.Now, Log: o.Log})
+	l.Leases.Serve(enginePKI, certificates{l.PKI})
 	l.Courier = &outbox.Worker{Ledger: o.Ledger, Engine: l.Outbox, Dispatchers: map[string]outbox.Dispatcher{lease.Kind: l.Leases, dynamic.Cleanup: l.Dynamic}, Confirm: o.Confirm,
 		Policy: outbox.DefaultPolicy, Log: o.Log}
 	if o.Counters != nil {
@@ -62,11 +66,14 @@ func count(to *metrics.Metrics, kind string, out outbox.Outcome, took time.Durat
 
 // Tasks are the leader's work.
 func (l *Lending) Tasks() []func(context.Context) error {
-	return []func(context.Context) error{l.Courier.Run, l.Leases.Worker(l.log).Run, l.Dynamic.Worker().Run}
+	return []func(context.Context) error{l.Courier.Run, l.Leases.Worker(l.log).Run, l.Dynamic.Worker().Run, l.PKI.Worker().Run}
 }
 
-// engineDynamic is by what name leases know who issued them.
-const engineDynamic = "dynamic"
+// By these names leases know who issued them. That of the PKI also stands where others have a connection: no connection is called so.
+const (
+	engineDynamic = "dynamic"
+	enginePKI     = "pki"
+)
 
 // bearers tells leases whether their tokens live.
 type bearers struct{ *auth.Engine }

@@ -182,7 +182,7 @@ func (c *Cluster) Add() *Node {
 	if c.opt.KMIP {
 		n.KMIP, n.HTTPS = net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort("127.0.0.1", FreePort(c.T))
 	}
-	n.API, n.Cluster = net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort(n.Address, FreePort(c.T))
+	n.API, n.PKI, n.Cluster = net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort("127.0.0.1", FreePort(c.T)), net.JoinHostPort(n.Address, FreePort(c.T))
 	n.Proxy = newProxy(c.T, n.Cluster)
 	c.Nodes = append(c.Nodes, n)
 	n.configure()

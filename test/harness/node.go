@@ -24,6 +24,7 @@ type Node struct {
 	Cluster string // host:port of its cluster port
 	KMIP    string // host:port where it speaks TTLV; empty: it does not
 	HTTPS   string // host:port where it takes KMIP in HTTPS
+	PKI     string // host:port where it publishes CRLs and OCSP answers
 	Proxy   *Proxy // through which the others reach that port
 	Binary  string // that the next Start runs; empty: the cluster's
 
@@ -44,8 +45,8 @@ func (n *Node) configure() {
 		store = "bolt"
 	}
 	text := fmt.Sprintf("node: %s\ndata: %s\napi: {listen: %q}\ncluster: {listen: %q, advertise: %q}\nseal: {file: %s}\nraft: {log_store: %s}\n"+
-		"secrets: {enable_api: true}\ntransit: {enable_api: true}\ndynamic: {enable_api: true}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n", n.ID, n.Data, n.API, n.Cluster, n.Proxy.Address(),
-		n.c.KEK(), store, n.c.opt.Reserve)
+		"secrets: {enable_api: true}\ntransit: {enable_api: true}\ndynamic: {enable_api: true}\npki: {enable_api: true, listen: %q}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n", n.ID, n.Data, n.API, n.Cluster, n.Proxy.Address(),
+		n.c.KEK(), store, n.PKI, n.c.opt.Reserve)
 	if n.c.opt.Gossip {
 		text += fmt.Sprintf("gossip: {enabled: true, listen: %q}\n", n.Address+":"+FreePort(n.c.T))
 	}

@@ -45,4 +45,6 @@ func Certify(t testing.TB, names ...string) Identity {
 	return Identity{CA: block("CERTIFICATE", root), Certificate: block("CERTIFICATE", der), Key: block("PRIVATE KEY", pkcs8)}
 }
 
-func block(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
+func block(kind string, der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
