@@ -170,3 +170,49 @@ func (c *Client) onPKI(ctx context.Context, r request, what, name, verb string, 
 	r.path = target + verb
 	return c.do(ctx, r, out)
 }
+
+// ACMEDirectory is where clients of ACME (RFC 8555) find a role.
+type ACMEDirectory struct {
+	Role      string    `json:"role"`
+	Path      string    `json:"path"` // below the API's address: what clients are given
+	Open      bool      `json:"open"` // accounts need no key
+	Accounts  uint64    `json:"accounts"`
+	WrittenAt time.Time `json:"written_at"`
+	WrittenBy string    `json:"written_by"`
+}
+
+// WriteACMEDirectory gives a role a directory. open says that accounts need no key. It takes sudo.
+func (c *Client) WriteACMEDirectory(ctx context.Context, role string, open bool) (out ACMEDirectory, err error) {
+	body := struct {
+		Open bool `json:"open,omitempty"`
+	}{open}
+	err = c.onPKI(ctx, request{method: http.MethodPut, body: body, kind: mutates}, "acme", role, "", &out)
+	return out, err
+}
+
+// ACMEDirectory describes the directory of a role.
+func (c *Client) ACMEDirectory(ctx context.Context, role string) (out ACMEDirectory, err error) {
+	err = c.onPKI(ctx, request{method: http.MethodGet}, "acme", role, "", &out)
+	return out, err
+}
+
+// DeleteACMEDirectory ends the directory of a role with its accounts. Certificates stay as they are.
+func (c *Client) DeleteACMEDirectory(ctx context.Context, role string) error {
+	return c.onPKI(ctx, request{method: http.MethodDelete, kind: mutates}, "acme", role, "", nil)
+}
+
+// ACMEKey opens one account (external account binding).
+type ACMEKey struct {
+	KID       string    `json:"kid"`
+	HMACKey   Secret    `json:"hmac_key"` // base64url. The caller's to clear
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// CreateACMEKey makes a key that opens one account within a week. identity is as whom the account orders, "" the caller; another takes sudo.
+func (c *Client) CreateACMEKey(ctx context.Context, role, identity string) (out ACMEKey, err error) {
+	body := struct {
+		Identity string `json:"identity,omitempty"`
+	}{identity}
+	err = c.onPKI(ctx, request{method: http.MethodPost, body: body, kind: mutates}, "acme", role, "/keys", &out)
+	return out, err
+}

@@ -54,7 +54,10 @@ func TestPKIRoutes(t *testing.T) {
 			_, err := c.RevokeCertificate(ctx, "ab", "superseded")
 			return err
 		},
-		`POST /api/v1/secrets/pki/revoke {"certificate":"C"}`: func(ctx context.Context, c *Client) error { _, err := c.RevokePresented(ctx, "C", ""); return err },
+		`POST /api/v1/secrets/pki/revoke {"certificate":"C"}`:   func(ctx context.Context, c *Client) error { _, err := c.RevokePresented(ctx, "C", ""); return err },
+		`PUT /api/v1/secrets/pki/acme/r {"open":true}`:          func(ctx context.Context, c *Client) error { _, err := c.WriteACMEDirectory(ctx, "r", true); return err },
+		`DELETE /api/v1/secrets/pki/acme/r `:                    func(ctx context.Context, c *Client) error { return c.DeleteACMEDirectory(ctx, "r") },
+		`POST /api/v1/secrets/pki/acme/r/keys {"identity":"a"}`: func(ctx context.Context, c *Client) error { _, err := c.CreateACMEKey(ctx, "r", "a"); return err },
 	} {
 		var sent string
 		f := newFake(t, body(&sent, map[string]any{}))
@@ -76,6 +79,7 @@ func TestPKIReads(t *testing.T) {
 			_, err := c.Certificates(ctx, Slice{Cursor: "x"})
 			return err
 		},
+		`/api/v1/secrets/pki/acme/r`:          func(ctx context.Context, c *Client) error { _, err := c.ACMEDirectory(ctx, "r"); return err },
 		`/api/v1/secrets/pki/certificates/ab`: func(ctx context.Context, c *Client) error { _, err := c.Certificate(ctx, "ab"); return err },
 	} {
 		f := newFake(t, answer(map[string]any{}))

@@ -101,6 +101,9 @@ type DynamicConfig struct {
 type PKIConfig struct {
 	EnableAPI bool   `koanf:"enable_api"`
 	Listen    string `koanf:"listen"` // host:port for CRLs and OCSP over HTTP, as certificates name them; empty, the default: not served
+
+	EnableACME bool   `koanf:"enable_acme"`   // roles that have a directory give certificates to clients of ACME, on the API's port below /acme/
+	Resolver   string `koanf:"acme_resolver"` // host:port of the DNS server that is asked about names to be proved; empty, the default: those that the machine asks
 }
 
 // KMIPConfig opens a port for KMIP, and switches the routes on that administer its clients.
@@ -260,6 +263,12 @@ func (c *Config) Validate() error {
 	}
 	if c.PKI.Listen != "" && validAddress(c.PKI.Listen, false) != nil {
 		bad("pki.listen", "%q is not host:port", c.PKI.Listen)
+	}
+	if c.PKI.Resolver != "" && validAddress(c.PKI.Resolver, true) != nil {
+		bad("pki.acme_resolver", "%q is not host:port", c.PKI.Resolver)
+	}
+	if c.PKI.EnableACME && !c.PKI.EnableAPI {
+		bad("pki.enable_acme", "needs pki.enable_api")
 	}
 	if c.KMIP.Requests < 0 {
 		bad("kmip.requests", "is not negative")

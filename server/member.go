@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/trstctl/trstctl/cluster"
+	"github.com/trstctl/trstctl/engines/acme"
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
@@ -32,6 +33,7 @@ import (
 	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/fsm/fault"
 	"github.com/trstctl/trstctl/server/access"
+	serveracme "github.com/trstctl/trstctl/server/acme"
 	"github.com/trstctl/trstctl/server/api"
 	"github.com/trstctl/trstctl/server/egress"
 	"github.com/trstctl/trstctl/server/lending"
@@ -41,7 +43,7 @@ import (
 // registry knows every event of this binary.
 func registry() *fsm.Registry {
 	return fsm.NewRegistry(fsm.Builtin, cluster.Register, keyring.Register, audit.Register, tenant.Register, auth.Register, rbac.Register, secret.Register, backup.Register, transit.Register,
-		kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register, pki.Register).
+		kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register, pki.Register, acme.Register).
 		UpTo(cluster.Version)
 }
 
@@ -62,6 +64,7 @@ type member struct {
 	gate      *gate
 	api       *api.API
 	server    *http.Server
+	peer      http.Handler // of what other nodes pass on
 	listen    net.Listener
 	metrics   *metricsServer // nil without a listener of its own
 	publisher *publisher     // of CRLs and OCSP answers; nil without a port of its own
@@ -113,9 +116,9 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	ledger := m.cluster.Ledger()
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
-	m.lending = m.lend(ledger, meters.metrics)
+	m.lending = m.lend(cfg, ledger, meters.metrics)
 	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.lending.Leases, m.lending.PKI, m.keys})
-	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places, pki.Places)
+	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places, pki.Places, acme.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))
 	doors, err := newDoors()
@@ -132,7 +135,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	}
 	if m.api, err = api.New(api.Options{
 		Node: cfg.Node, Ledger: ledger, Keys: m.keys, Access: access.New(m.tokens, rules, m.tenants), Secrets: secret.New(ledger, m.keys),
-		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Outbox: m.lending.Outbox, Leases: m.lending.Leases, Dynamic: m.lending.Dynamic, PKI: m.lending.PKI, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
+		Tokens: m.tokens, Rules: rules, Tenants: m.tenants, Transit: m.transit.engine, Uses: m.transit.worker, KMIP: m.kmip.clients, Objects: m.kmip.office.Objects, Waiting: m.kmip, Outbox: m.lending.Outbox, Leases: m.lending.Leases, Dynamic: m.lending.Dynamic, PKI: m.lending.PKI, ACME: m.lending.ACME, Reads: parts, Leader: parts, Health: parts, Status: parts, Members: parts, Operator: parts, Snapshots: parts, Gate: m.gate, Rotation: m.rotator,
 		Journal: m.reads, Refusals: m.reads.refused, Journals: m.journals(), Signer: m.audit,
 		EnableSecrets: cfg.Secrets.EnableAPI, EnableTransit: cfg.Transit.EnableAPI, EnableKMIP: cfg.KMIP.EnableAPI, EnableDynamic: cfg.Dynamic.EnableAPI, EnablePKI: cfg.PKI.EnableAPI, Limits: api.Limits(cfg.Limits), Urgent: cluster.Urgent, Events: events.Events(), Metrics: meters.handler, Counters: meters.metrics, Log: m.log,
 	}); err != nil {
@@ -160,6 +163,11 @@ func (m *member) listenAPI(cfg Config, meters *meters, doors *doors) error {
 	publisher := serverpki.New(m.lending.PKI, present{m}, m.log)
 	if cfg.PKI.EnableAPI {
 		handler = publisher.Beside(handler)
+	}
+	m.peer = m.api.Peer()
+	if cfg.PKI.EnableACME {
+		clients := serveracme.New(serveracme.Options{Engine: m.lending.ACME, Cluster: acmeCluster{present{m}, adapter{m, cfg}}, Keys: m.keys, Now: chaos.Now, Log: m.log})
+		handler, m.peer = clients.Beside(handler), clients.BesidePeer(m.peer)
 	}
 	m.listen = tls.NewListener(doors.guard(l), &tls.Config{MinVersion: tls.VersionTLS12, Time: chaos.Now, GetCertificate: m.cluster.Certificate, NextProtos: []string{"h2", "http/1.1"}})
 	m.server = &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
@@ -191,7 +199,7 @@ func (m *member) run(ctx context.Context) error {
 			}
 		})
 	}
-	start(func(ctx context.Context) error { return m.cluster.Run(ctx, m.api.Peer()) })
+	start(func(ctx context.Context) error { return m.cluster.Run(ctx, m.peer) })
 	start(m.serveAPI)
 	wg.Go(func() { m.gauges.watchPeers(m.stopping, m.listMembers) })
 	start(m.gate.run)

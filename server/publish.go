@@ -29,6 +29,12 @@ func (p present) Present(ctx context.Context) (*fsm.View, error) {
 	return p.m.cluster.Store().View()
 }
 
+// acmeCluster is what ACME's server asks of a node.
+type acmeCluster struct {
+	present
+	adapter
+}
+
 // publisher serves CRLs and OCSP answers on a port of its own, in clear: they are signed.
 type publisher struct {
 	net.Listener

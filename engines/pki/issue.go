@@ -111,7 +111,11 @@ func requestOf(text []byte) (*x509.CertificateRequest, error) {
 	if len(all) > 1 {
 		return nil, fault.Bad("csr", "is one request, not %d", len(all))
 	}
-	r, err := x509.ParseCertificateRequest(all[0])
+	return parsedRequest(all[0])
+}
+
+func parsedRequest(der []byte) (*x509.CertificateRequest, error) {
+	r, err := x509.ParseCertificateRequest(der)
 	if err != nil {
 		return nil, fault.Bad("csr", "cannot be read: %v", err)
 	}
@@ -148,7 +152,13 @@ func (a *attempt) done() {
 }
 
 func (a *attempt) commit(ctx context.Context) (out Certificate, rc fsm.Receipt, err error) {
-	rc, err = a.Ledger.Commit(ctx, a.req, "", func(v *fsm.View, entry *fsm.Entry) error { return a.decide(v, entry) })
+	rc, err = a.Ledger.Commit(ctx, a.req, "", func(v *fsm.View, entry *fsm.Entry) error {
+		c, err := a.decide(v, entry)
+		if err == nil {
+			entry.Reply.Public, err = fsm.Encode(c)
+		}
+		return err
+	})
 	if err == nil {
 		err = fsm.Decode(rc.Reply.Public, &out)
 	}
@@ -167,26 +177,25 @@ func (a *attempt) commit(ctx context.Context) (out Certificate, rc fsm.Receipt, 
 }
 
 // decide signs a certificate for what the state says now, and has it recorded.
-func (a *attempt) decide(v *fsm.View, entry *fsm.Entry) error {
+func (a *attempt) decide(v *fsm.View, entry *fsm.Entry) (Certificate, error) {
 	role, err := GetRole(v, entry.Tenant, a.order.Role)
 	if err != nil {
-		return err
+		return Certificate{}, err
 	}
 	by, err := a.opened(v, entry.Tenant, role.Issuer)
 	if err != nil {
-		return err
+		return Certificate{}, err
 	}
-	if err := guard(v, entry, roleStream(role.Name), by.stream); err != nil {
-		return err
-	}
+	streams := []string{roleStream(role.Name), by.stream}
 	if role.Issuer == "" {
-		if err := guard(v, entry, defaultStream); err != nil {
-			return err
-		}
+		streams = append(streams, defaultStream)
+	}
+	if err := guard(v, entry, streams...); err != nil {
+		return Certificate{}, err
 	}
 	t, public, err := a.describe(v, role, by)
 	if err != nil {
-		return err
+		return Certificate{}, err
 	}
 	return a.sign(v, entry, role, by, t, public)
 }
@@ -282,37 +291,34 @@ func requested(r *x509.CertificateRequest) names {
 }
 
 // sign lints, signs, and adds the certificate to the entry with its lease and its answer.
-func (a *attempt) sign(v *fsm.View, entry *fsm.Entry, role Role, by issuing, t *x509.Certificate, public crypto.PublicKey) error {
-	der, err := a.signLeaf(v, entry.Tenant, by, t, public)
-	if err != nil {
-		return err
+func (a *attempt) sign(v *fsm.View, entry *fsm.Entry, role Role, by issuing, t *x509.Certificate, public crypto.PublicKey) (out Certificate, err error) {
+	out = Certificate{Serial: serialOf(t), Issuer: by.name, Role: role.Name, NotAfter: expiryOf(t), Made: a.csr == nil}
+	if out.DER, err = a.signLeaf(v, entry.Tenant, by, t, public); err != nil {
+		return out, err
 	}
-	kind, err := keyTypeOf("csr", public)
-	if err != nil {
-		return err
+	if out.KeyType, err = keyTypeOf("csr", public); err != nil {
+		return out, err
 	}
-	out := Certificate{Serial: serialOf(t), Issuer: by.name, Role: role.Name, DER: der, NotAfter: expiryOf(t), KeyType: kind, Made: a.csr == nil}
 	if out.Chain, out.Anchor, err = by.row.above(); err != nil {
-		return err
+		return out, err
 	}
 	ev := Issued{Serial: out.Serial, Issuer: by.row.UID, Role: role.Name, Subject: nameOf(t.Subject), Names: namesOf(t), NotAfter: out.NotAfter, Holder: a.order.Holder.Accessor}
 	if !role.Unstored {
-		ev.DER = der
+		ev.DER = out.DER
 	}
 	if ev.Answer, err = a.answer(v, out); err != nil {
-		return err
+		return out, err
 	}
 	if role.Lease {
 		out.Lease = a.Leases.NewID(role.Name)
 		ev.Lease = out.Lease
 		if _, err = a.Leases.Grant(v, entry, Terms{ID: out.Lease, Role: role.Name, Serial: out.Serial, Holder: a.order.Holder, Until: out.NotAfter, Answer: ev.Answer}); err != nil {
-			return err
+			return out, err
 		}
 	}
 	entry.Add(ev)
 	entry.Reply.Secret = ev.Answer
-	entry.Reply.Public, err = fsm.Encode(out)
-	return err
+	return out, nil
 }
 
 // signLeaf has the certificate linted first, signed by a throw-away key.

@@ -50,7 +50,9 @@ type shelf struct {
 	dead         atomic.Bool // the holder
 }
 
-func (s *shelf) NewID(role string) string { return "pki/" + role + "/" + string(rune('a'+s.drawn.Add(1))) }
+func (s *shelf) NewID(role string) string {
+	return "pki/" + role + "/" + string(rune('a'+s.drawn.Add(1)))
+}
 
 func (s *shelf) Reserve(_ fsm.Reader, _ fsm.UID, _ string, _ Holder, most uint64) (func(), error) {
 	if most == 1 {

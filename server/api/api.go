@@ -23,6 +23,7 @@ import (
 	"github.com/armon/go-metrics"
 	"github.com/gorilla/mux"
 
+	"github.com/trstctl/trstctl/engines/acme"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/dynamic"
 	"github.com/trstctl/trstctl/engines/kmipclient"
@@ -109,6 +110,7 @@ type Options struct {
 	Leases  *lease.Engine
 	Dynamic *dynamic.Engine
 	PKI     *pki.Engine
+	ACME    *acme.Engine
 
 	Reads     Reads
 	Leader    Leader

@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/require"
 
+	"github.com/trstctl/trstctl/engines/acme"
 	"github.com/trstctl/trstctl/engines/audit"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/backup"
@@ -230,7 +231,7 @@ func (h holders) DropTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
 // newBench founds a cluster of one.
 func newBench(t testing.TB, change ...func(*Options)) *bench {
 	b := &bench{t: t, log: &bytes.Buffer{}}
-	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register, pki.Register,
+	reg := fsm.NewRegistry(fsm.Builtin, tenant.Register, auth.Register, rbac.Register, keyring.Register, secret.Register, audit.Register, transit.Register, kmipclient.Register, managedkey.Register, outbox.Register, lease.Register, dynamic.Register, pki.Register, acme.Register,
 		func(r *fsm.Registry) {
 			fsm.On(r, func(*fsm.Tx, fsm.Meta, touched) error { return nil })
 			fsm.On(r, func(tx *fsm.Tx, _ fsm.Meta, e raised) error { tx.SetVersion(e.Version); return nil })
@@ -273,9 +274,9 @@ func newBench(t testing.TB, change ...func(*Options)) *bench {
 	})
 	opt.Objects = managedkey.New(ledger, b.keys, func() fsm.Time { return fsm.At(opt.Clock()) })
 	b.db = memory.New("first")
-	b.lending = lending.New(lending.Options{Ledger: ledger, Keys: b.keys, Tokens: tokens, Backends: map[string]backend.Backend{"memory": b.db}, Dial: (&net.Dialer{}).DialContext,
+	b.lending = lending.New(lending.Options{Ledger: ledger, Keys: b.keys, Tokens: tokens, Backends: map[string]backend.Backend{"memory": b.db}, Dial: (&net.Dialer{}).DialContext, Resolver: net.DefaultResolver,
 		Confirm: func(context.Context) error { return nil }, Now: func() fsm.Time { return fsm.At(opt.Clock()) }, Log: slog.New(slog.DiscardHandler)})
-	opt.Outbox, opt.Leases, opt.Dynamic, opt.PKI = b.lending.Outbox, b.lending.Leases, b.lending.Dynamic, b.lending.PKI
+	opt.Outbox, opt.Leases, opt.Dynamic, opt.PKI, opt.ACME = b.lending.Outbox, b.lending.Leases, b.lending.Dynamic, b.lending.PKI, b.lending.ACME
 	opt.KMIP = kmipclient.New(ledger, b.keys, living{tenants}, func() fsm.Time { return fsm.At(opt.Clock()) })
 	for _, c := range change {
 		c(&opt)

@@ -9,7 +9,7 @@ import (
 
 // pkiRoutes run certification authorities. Whoever makes an issuer or writes a role decides who is believed to be whom, which takes sudo.
 func pkiRoutes() []*route {
-	return slices.Concat(issuerRoutes(), pkiRoleRoutes(), certificateRoutes())
+	return slices.Concat(issuerRoutes(), pkiRoleRoutes(), certificateRoutes(), acmeRoutes())
 }
 
 func issuerRoutes() []*route {
@@ -80,5 +80,21 @@ func certificateRoutes() []*route {
 		{name: "pki.revoke", method: http.MethodPost, pattern: "/secrets/pki/revoke", kind: write, surface: operator, handle: revokePresented,
 			summary: "Revoke a certificate by presenting it: also one that is not stored.", needs: []need{may("pki/revoke", rbac.Write)}, limit: smallBody,
 			request: of[presentedBody](), response: of[revokedSerial]()},
+	}
+}
+
+// acmeRoutes say which roles clients of ACME find. Their own requests are below /acme/, and are signed by their own keys.
+func acmeRoutes() []*route {
+	const directory, key, one = "pki/acme/{name}", "pki/acme-keys/{name}", "/secrets/pki/acme/{name}"
+	return []*route{
+		{name: "pki.acme.read", method: http.MethodGet, pattern: one, kind: read, surface: reads, handle: readACME,
+			summary: "Describe the ACME directory of a role.", needs: []need{may(directory, rbac.Read)}, response: of[acmeAnswer]()},
+		{name: "pki.acme.write", method: http.MethodPut, pattern: one, kind: write, surface: writes, handle: writeACME,
+			summary: "Give a role an ACME directory.", needs: []need{may(directory, rbac.Write), may(directory, rbac.Sudo)}, limit: smallBody, request: of[acmeBody](), response: of[acmeAnswer]()},
+		{name: "pki.acme.delete", method: http.MethodDelete, pattern: one, kind: write, frees: true, surface: writes, handle: deleteACME,
+			summary: "End the ACME directory of a role with its accounts. Certificates stay as they are.", needs: []need{may(directory, rbac.Delete), may(directory, rbac.Sudo)}, response: of[named]()},
+		{name: "pki.acme.keys.create", method: http.MethodPost, pattern: one + "/keys", kind: write, surface: writes, handle: makeACMEKey,
+			summary: "Make a key that opens one ACME account within a week. It is in this answer alone.",
+			needs:   []need{may(key, rbac.Write), {resource: key, caps: rbac.Sudo, when: "identity"}}, limit: smallBody, request: of[acmeKeyBody](), response: of[acmeKeyAnswer]()},
 	}
 }

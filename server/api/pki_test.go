@@ -37,6 +37,18 @@ var (
 	hosts = map[string]string{"name": "hosts"}
 )
 
+var openRole = map[string]string{"name": "open"}
+
+func roleOpen(b *bench) {
+	issuerWeb(b)
+	b.put("/secrets/pki/roles/open", b.root, `{"domains":["*.example.com"]}`).is(200)
+}
+
+func acmeOpen(b *bench) {
+	roleOpen(b)
+	b.put("/secrets/pki/acme/open", b.root, `{}`).is(200)
+}
+
 func issuerWeb(b *bench) { b.post("/secrets/pki/issuers/web", b.root, webBody).is(200) }
 func issuerOther(b *bench) {
 	b.post("/secrets/pki/issuers/other", b.root, `{"kind":"root","common_name":"Other"}`).is(200)
@@ -185,6 +197,27 @@ func TestThePKIIsSwitchedOffUnlessItIsOn(t *testing.T) {
 	require.Contains(t, off.get("/secrets/pki/issuers", off.root).refused(fault.NotFound, "").reply()["detail"], "pki.enable_api")
 	alone := newBench(t, func(o *Options) { o.EnableSecrets = false })
 	issuerWeb(alone)
+}
+
+// TestAnACMEKeyIsGivenOnce, and nobody makes one for somebody else without sudo.
+func TestAnACMEKeyIsGivenOnce(t *testing.T) {
+	b := newBench(t)
+	acmeOpen(b)
+	app := b.token("pki/acme-keys/open write")
+	ask := func(key string) answer {
+		return b.send(req("POST", base+"/secrets/pki/acme/open/keys", app, `{}`).with("Idempotency-Key", key))
+	}
+	first := ask("an-account-for-the-app-1").is(200)
+	require.Equal(t, string(first.body), string(ask("an-account-for-the-app-1").is(200).body))
+	require.NotContains(t, b.log.String(), first.reply()["hmac_key"])
+	b.post("/secrets/pki/acme/open/keys", app, `{"identity":"root"}`).refused(fault.Denied, "")
+	b.put("/secrets/pki/acme/open", app, `{"open":true}`).refused(fault.Denied, "")
+	b.put("/secrets/pki/roles/hosts", b.root, hostsBody).is(200)
+	b.put("/secrets/pki/acme/hosts", b.root, `{}`).refused(fault.Conflict, "")
+	b.tenant("acme")
+	for method, url := range map[string]string{"GET": "/secrets/pki/acme/open", "POST": "/secrets/pki/acme/open/keys", "DELETE": "/secrets/pki/acme/open"} {
+		b.send(req(method, base+url, b.root, map[string]string{"POST": "{}"}[method]).with(tenantHeader, "acme")).refused(fault.NotFound, "")
+	}
 }
 
 func TestAKeyThatIsImportedIsInNoLog(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/armon/go-metrics"
 
+	"github.com/trstctl/trstctl/engines/acme"
 	"github.com/trstctl/trstctl/engines/auth"
 	"github.com/trstctl/trstctl/engines/dynamic"
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
@@ -25,6 +26,7 @@ type Options struct {
 	Tokens   *auth.Engine
 	Backends map[string]backend.Backend // by name
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	Resolver *net.Resolver               // of names that ACME's clients prove
 	Confirm  func(context.Context) error // a round that shows that this node leads
 	Now      func() fsm.Time
 	Log      *slog.Logger
@@ -38,6 +40,7 @@ type Lending struct {
 	Leases  *lease.Engine
 	Dynamic *dynamic.Engine
 	PKI     *pki.Engine
+	ACME    *acme.Engine
 
 	log *slog.Logger
 }
@@ -49,6 +52,7 @@ func New(o Options) *Lending {
 	l.Leases.Serve(engineDynamic, accounts{l.Dynamic})
 	l.PKI = pki.New(pki.Options{Ledger: o.Ledger, Keys: o.Keys, Leases: certificateShelf{l.Leases}, Now: o.Now, Log: o.Log})
 	l.Leases.Serve(enginePKI, certificates{l.PKI})
+	l.ACME = acme.New(acme.Options{Ledger: o.Ledger, Keys: o.Keys, Certificates: authorities{l.PKI}, Prover: acme.Probe{Resolver: o.Resolver, Dial: o.Dial}, Now: o.Now, Log: o.Log})
 	l.Courier = &outbox.Worker{Ledger: o.Ledger, Engine: l.Outbox, Dispatchers: map[string]outbox.Dispatcher{lease.Kind: l.Leases, dynamic.Cleanup: l.Dynamic}, Confirm: o.Confirm,
 		Policy: outbox.DefaultPolicy, Log: o.Log}
 	if o.Counters != nil {
@@ -66,7 +70,7 @@ func count(to *metrics.Metrics, kind string, out outbox.Outcome, took time.Durat
 
 // Tasks are the leader's work.
 func (l *Lending) Tasks() []func(context.Context) error {
-	return []func(context.Context) error{l.Courier.Run, l.Leases.Worker(l.log).Run, l.Dynamic.Worker().Run, l.PKI.Worker().Run}
+	return []func(context.Context) error{l.Courier.Run, l.Leases.Worker(l.log).Run, l.Dynamic.Worker().Run, l.PKI.Worker().Run, l.ACME.Worker().Run}
 }
 
 // By these names leases know who issued them. That of the PKI also stands where others have a connection: no connection is called so.

@@ -3,6 +3,7 @@ package lending
 import (
 	"context"
 
+	"github.com/trstctl/trstctl/engines/acme"
 	"github.com/trstctl/trstctl/engines/lease"
 	"github.com/trstctl/trstctl/engines/pki"
 	"github.com/trstctl/trstctl/fsm"
@@ -35,4 +36,22 @@ func (c certificates) Extend(context.Context, fsm.UID, lease.Lease, fsm.Time) er
 
 func (c certificates) End(ctx context.Context, tenant fsm.UID, l lease.Lease) error {
 	return c.EndLease(ctx, tenant, l.Account)
+}
+
+// authorities sign what ACME has proved.
+type authorities struct{ *pki.Engine }
+
+// Sign, Revoke and Known implement acme.Certificates with what the engine has.
+func (a authorities) Sign(v *fsm.View, entry *fsm.Entry, role, holder, identity string, request []byte) (acme.Signed, error) {
+	c, err := a.SignWithin(v, entry, role, holder, identity, request)
+	return acme.Signed{Serial: c.Serial, DER: c.DER, Chain: c.Chain}, err
+}
+
+func (a authorities) Revoke(v *fsm.View, entry *fsm.Entry, serial string, reason int) error {
+	return a.RevokeWithin(v, entry, serial, reason)
+}
+
+func (a authorities) Known(r fsm.Reader, tenant fsm.UID, serial string) (holder string, der []byte, err error) {
+	k, err := pki.GetCertificate(r, tenant, serial)
+	return k.Holder, k.DER, err
 }

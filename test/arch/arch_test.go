@@ -46,6 +46,7 @@ var fences = map[string][]string{
 	"github.com/zmap/zlint":               {"engines/pki"},
 	"github.com/zmap/zcrypto":             {"engines/pki"},
 	"golang.org/x/crypto/ocsp":            {"engines/pki"},
+	"github.com/go-jose/go-jose":          {"server/acme"},
 }
 
 type pkg struct {

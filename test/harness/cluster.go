@@ -46,6 +46,7 @@ type Options struct {
 	Reserve  int            // MiB, default 16
 	Gossip   bool
 	KMIP     bool          // each node serves it
+	PKI      string        // added to what nodes are configured with below pki, such as ", enable_acme: true"
 	Config   string        // more of each node's configuration, YAML
 	RootTTL  time.Duration // of the root token; 0: the node's default
 	Binary   string        // that the nodes run; empty: the one that Binary builds

@@ -45,8 +45,8 @@ func (n *Node) configure() {
 		store = "bolt"
 	}
 	text := fmt.Sprintf("node: %s\ndata: %s\napi: {listen: %q}\ncluster: {listen: %q, advertise: %q}\nseal: {file: %s}\nraft: {log_store: %s}\n"+
-		"secrets: {enable_api: true}\ntransit: {enable_api: true}\ndynamic: {enable_api: true}\npki: {enable_api: true, listen: %q}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n", n.ID, n.Data, n.API, n.Cluster, n.Proxy.Address(),
-		n.c.KEK(), store, n.PKI, n.c.opt.Reserve)
+		"secrets: {enable_api: true}\ntransit: {enable_api: true}\ndynamic: {enable_api: true}\npki: {enable_api: true, listen: %q%s}\ndisk: {reserve_mib: %d, ballast_mib: 0}\n", n.ID, n.Data, n.API, n.Cluster, n.Proxy.Address(),
+		n.c.KEK(), store, n.PKI, n.c.opt.PKI, n.c.opt.Reserve)
 	if n.c.opt.Gossip {
 		text += fmt.Sprintf("gossip: {enabled: true, listen: %q}\n", n.Address+":"+FreePort(n.c.T))
 	}

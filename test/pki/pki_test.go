@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,8 +41,10 @@ type rig struct {
 	root    sdk.Issuer
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{openssl: parts.Need(t, "openssl", "openssl"), Cluster: harness.Start(t, harness.Options{}), dir: t.TempDir()}
+func newRig(t *testing.T) *rig { return newRigWith(t, harness.Options{}) }
+
+func newRigWith(t *testing.T, o harness.Options) *rig {
+	r := &rig{openssl: parts.Need(t, "openssl", "openssl"), Cluster: harness.Start(t, o), dir: t.TempDir()}
 	r.client = r.Client()
 	ctx := t.Context()
 	settings := sdk.IssuerSettings{URL: "http://" + r.Nodes[0].PKI}
@@ -90,6 +93,8 @@ func (r *rig) status(n *harness.Node, cert string) string {
 	status, _, _ := strings.Cut(after, "\n")
 	return status
 }
+
+func pemOf(der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}) }
 
 func get(t testing.TB, url string) (int, http.Header, []byte) {
 	t.Helper()
