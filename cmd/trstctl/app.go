@@ -94,7 +94,7 @@ func (a *app) root() *cobra.Command {
 	c.SetOut(a.out)
 	c.SetErr(a.err)
 	a.flags(c)
-	c.AddCommand(a.secretCommand(), a.transitCommand(), a.kmipCommand(), a.dynamicCommand(), a.credsCommand(), a.leaseCommand(), a.outboxCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
+	c.AddCommand(a.secretCommand(), a.transitCommand(), a.kmipCommand(), a.dynamicCommand(), a.credsCommand(), a.pkiCommand(), a.leaseCommand(), a.outboxCommand(), a.tokenCommand(), a.policyCommand(), a.tenantCommand(), a.auditCommand(), a.statusCommand(),
 		a.operatorCommand(), a.devCommand(), a.serverCommand(), a.versionCommand(), pkcs11ChildCommand())
 	c.AddCommand(a.chaosCommands()...)
 	c.SetHelpCommand(helpCommand())

@@ -58,7 +58,7 @@ func rootSet() *named { return compile(Root, []Rule{{"*", All}}) }
 // admin is the policy that a new tenant starts with.
 func admin() []Rule {
 	var rules []Rule
-	for _, p := range []string{"secrets/*", "transit/*", "kmip/*", "dynamic/*", "leases", "leases/*", "outbox", "tokens", "tokens/*", "policies", "policies/*", "audit/*"} {
+	for _, p := range []string{"secrets/*", "transit/*", "kmip/*", "dynamic/*", "pki/*", "leases", "leases/*", "outbox", "tokens", "tokens/*", "policies", "policies/*", "audit/*"} {
 		rules = append(rules, Rule{p, All})
 	}
 	return append(rules, Rule{"secrets", List})

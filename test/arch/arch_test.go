@@ -47,6 +47,7 @@ var fences = map[string][]string{
 	"github.com/zmap/zcrypto":             {"engines/pki"},
 	"golang.org/x/crypto/ocsp":            {"engines/pki"},
 	"github.com/go-jose/go-jose":          {"server/acme"},
+	"software.sslmate.com/src/go-pkcs12":  {"cmd/trstctl"},
 }
 
 type pkg struct {

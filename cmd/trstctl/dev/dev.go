@@ -277,20 +277,27 @@ func (d *cluster) greet(e Env) {
 `, len(e.Addresses), e.Addresses, quoted(EnvFile(d.opt.Dir)), d.keyPorts(), quoted(d.opt.Dir))
 }
 
-// keyPorts says where the nodes speak KMIP; nothing if none of them does.
+// keyPorts says where the nodes speak KMIP, and where they publish what their CAs say; nothing where none of them does.
 func (d *cluster) keyPorts() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var at []string
+	var kmip, pki []string
 	for _, n := range d.nodes {
 		if n.KMIP != "" {
-			at = append(at, n.KMIP)
+			kmip = append(kmip, n.KMIP)
+		}
+		if n.PKI != "" {
+			pki = append(pki, "http://"+n.PKI)
 		}
 	}
-	if len(at) == 0 {
-		return ""
+	out := ""
+	if len(kmip) > 0 {
+		out = fmt.Sprintf("KMIP is spoken at %s to clients that trstctl kmip client create makes.\n", strings.Join(kmip, ", "))
 	}
-	return fmt.Sprintf("KMIP is spoken at %s to clients that trstctl kmip client create makes.\n", strings.Join(at, ", "))
+	if len(pki) > 0 {
+		out += fmt.Sprintf("CRLs and OCSP answers of trstctl pki issuers are at %s: one of these is an issuer's --url.\n", strings.Join(pki, ", "))
+	}
+	return out
 }
 
 // lock keeps a second run off the same directory; the kernel gives it up when this process ends.

@@ -18,10 +18,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Ports: node i has its API at base+10*(i-1), the cluster port after it, gossip after that, and then KMIP.
+// Ports: node i has its API at base+10*(i-1), the cluster port after it, gossip after that, then KMIP, then CRLs and OCSP.
 const (
 	stride       = 10
-	portsPerNode = 4
+	portsPerNode = 5
 	maxNodes     = 9
 	lowestPort   = 10000 // of those chosen freely: below the range that outgoing connections take
 	highestPort  = 30000
@@ -34,6 +34,7 @@ type Node struct {
 	Cluster string `json:"cluster"`        // host:port
 	Gossip  string `json:"gossip"`         // host:port
 	KMIP    string `json:"kmip,omitempty"` // host:port; a cluster of an older release has none
+	PKI     string `json:"pki,omitempty"`  // host:port of CRLs and OCSP answers; likewise
 	PID     int    `json:"pid"`            // 0 when it does not run
 	Dir     string `json:"dir"`            // its data directory; its configuration, Dir.yaml, and log, Dir.log, stand beside it
 }
@@ -51,8 +52,10 @@ func (n Node) joined() bool {
 
 func (n Node) listens() []string {
 	all := []string{strings.TrimPrefix(n.API, "https://"), n.Cluster, n.Gossip}
-	if n.KMIP != "" {
-		all = append(all, n.KMIP)
+	for _, later := range []string{n.KMIP, n.PKI} {
+		if later != "" {
+			all = append(all, later)
+		}
 	}
 	return all
 }
@@ -69,7 +72,7 @@ func plan(dir string, n, base int) ([]Node, error) {
 	for i := range nodes {
 		id, port := "n"+strconv.Itoa(i+1), base+stride*i
 		at := func(offset int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+offset)) }
-		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), KMIP: at(3), Dir: filepath.Join(dir, id)}
+		nodes[i] = Node{ID: id, API: "https://" + at(0), Cluster: at(1), Gossip: at(2), KMIP: at(3), PKI: at(4), Dir: filepath.Join(dir, id)}
 	}
 	return nodes, nil
 }
@@ -202,6 +205,7 @@ type nodeConfig struct {
 	Secrets map[string]bool   `yaml:"secrets"`
 	Transit map[string]bool   `yaml:"transit"`
 	Dynamic map[string]bool   `yaml:"dynamic"`
+	PKI     map[string]any    `yaml:"pki"`
 	KMIP    map[string]any    `yaml:"kmip"`
 	Egress  map[string]any    `yaml:"egress"`
 	Disk    map[string]int    `yaml:"disk"`
@@ -214,6 +218,7 @@ func (o Options) nodeConfig(n Node, seals []map[string]any) nodeConfig {
 	c := nodeConfig{Node: n.ID, Data: n.Dir, API: same(n.listens()[0]), Cluster: same(n.Cluster),
 		Seals: seals, Raft: map[string]string{"log_store": o.LogStore}, Secrets: map[string]bool{"enable_api": true}, Transit: map[string]bool{"enable_api": true},
 		Dynamic: map[string]bool{"enable_api": true}, Egress: map[string]any{"allow": []string{"127.0.0.0/8", "::1"}}, // databases of the same machine
+		PKI:  map[string]any{"enable_api": true, "enable_acme": true, "listen": n.PKI},
 		KMIP: map[string]any{"enable_api": true, "listen": n.KMIP},
 		Disk: map[string]int{"reserve_mib": 64, "ballast_mib": 16}, Log: map[string]string{"level": "info"}}
 	c.Gossip.Enabled, c.Gossip.address = true, same(n.Gossip)

@@ -17,7 +17,7 @@ import (
 func TestPorts(t *testing.T) {
 	nodes, err := plan("/d", 3, 8200)
 	require.NoError(t, err)
-	require.Equal(t, Node{ID: "n3", API: "https://127.0.0.1:8220", Cluster: "127.0.0.1:8221", Gossip: "127.0.0.1:8222", KMIP: "127.0.0.1:8223", Dir: "/d/n3"}, nodes[2])
+	require.Equal(t, Node{ID: "n3", API: "https://127.0.0.1:8220", Cluster: "127.0.0.1:8221", Gossip: "127.0.0.1:8222", KMIP: "127.0.0.1:8223", PKI: "127.0.0.1:8224", Dir: "/d/n3"}, nodes[2])
 	for _, c := range []struct{ n, base int }{{0, 8200}, {maxNodes + 1, 8200}, {3, 0}, {3, 65520}, {1, 65534}} {
 		_, err := plan("/d", c.n, c.base)
 		require.Error(t, err, c)
@@ -48,8 +48,8 @@ func TestPortsOfARunThatWasCutOffAreAwaited(t *testing.T) {
 func TestAClusterOfBeforeKMIPKeepsItsPorts(t *testing.T) {
 	nodes, err := plan("/d", 1, 8200)
 	require.NoError(t, err)
-	require.Equal(t, []string{"127.0.0.1:8200", "127.0.0.1:8201", "127.0.0.1:8202", "127.0.0.1:8203"}, nodes[0].listens())
-	nodes[0].KMIP = ""
+	require.Equal(t, []string{"127.0.0.1:8200", "127.0.0.1:8201", "127.0.0.1:8202", "127.0.0.1:8203", "127.0.0.1:8204"}, nodes[0].listens())
+	nodes[0].KMIP, nodes[0].PKI = "", ""
 	require.Equal(t, []string{"127.0.0.1:8200", "127.0.0.1:8201", "127.0.0.1:8202"}, nodes[0].listens())
 }
 
