@@ -10,6 +10,7 @@ import (
 	"github.com/trstctl/trstctl/cluster"
 	"github.com/trstctl/trstctl/engines/dynamic/backend"
 	"github.com/trstctl/trstctl/engines/dynamic/backend/postgresql"
+	"github.com/trstctl/trstctl/engines/dynamic/backend/redis"
 	"github.com/trstctl/trstctl/fsm"
 	"github.com/trstctl/trstctl/fsm/chaos"
 	"github.com/trstctl/trstctl/server/lending"
@@ -17,7 +18,7 @@ import (
 
 // backends are the kinds of targets at which accounts are made.
 func backends() map[string]backend.Backend {
-	return moreBackends(map[string]backend.Backend{"postgresql": postgresql.Backend{}})
+	return moreBackends(map[string]backend.Backend{"postgresql": postgresql.Backend{}, "redis": redis.Backend{}})
 }
 
 // lend binds what is given out for a time to the cluster.

@@ -23,6 +23,8 @@ func (a *app) dynamicRoleCreate() *cobra.Command {
   --grant 'DEFAULT IN SCHEMA public SELECT ON TABLES'    default privileges: what is made later, too
   --grant reporting                                      membership of a role
 
+Of redis it is rules of an ACL, without any about passwords: --grant '+@read +@write ~app:*'
+
 Whoever writes a role acts as the target's administrator: it takes sudo.`
 	f := c.Flags()
 	f.StringArrayVar(&s.Grants, "grant", nil, "what accounts may do; may be repeated")

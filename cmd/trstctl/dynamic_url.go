@@ -25,7 +25,7 @@ type target struct {
 func targetFlags(c *cobra.Command) *target {
 	t := &target{}
 	f := c.Flags()
-	f.StringVar(&t.spec.Backend, "backend", "", "kind of the target: postgresql")
+	f.StringVar(&t.spec.Backend, "backend", "", "kind of the target: postgresql or redis")
 	f.StringVar(&t.url, "url", "", "where it is and as whom accounts are made: SCHEME://USER@HOST:PORT/DATABASE")
 	f.StringVar(&t.ca, "ca", "", "PEM file of the CA that signs the target's certificate; those that the nodes' systems trust unless given")
 	f.StringArrayVar(&t.options, "option", nil, "NAME=VALUE of the backend's own; may be repeated")
@@ -101,7 +101,7 @@ func (t *target) parse(a *app) error {
 }
 
 // schemes are those that URLs of a backend begin with.
-var schemes = map[string]string{"postgresql": "postgresql", "postgres": "postgresql"}
+var schemes = map[string]string{"postgresql": "postgresql", "postgres": "postgresql", "redis": "redis", "rediss": "redis"}
 
 func (t *target) parseURL() error {
 	u, err := url.Parse(t.url)

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"strconv"
 	"testing"
 	"time"
 
@@ -47,4 +48,10 @@ func Certify(t testing.TB, names ...string) Identity {
 
 func block(kind string, der []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
+}
+
+// Listens reports whether somebody takes connections at a port of the loopback.
+func Listens(port uint16) bool {
+	c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(port))), time.Second)
+	return err == nil && c.Close() == nil
 }
