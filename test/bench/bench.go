@@ -47,7 +47,7 @@ const (
 )
 
 var (
-	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"transit", true, transit}, {"unseal", true, unseal}}
+	small  = []part{{"disk", false, disk}, {"writes", false, writes}, {"reads", false, reads}, {"failover", true, failover}, {"transfer", false, transfer}, {"transit", true, transit}, {"certificates", false, certificates}, {"leases", false, leases}, {"unseal", true, unseal}}
 	large  = []part{{"disk", false, disk}, {"memory", false, measureMemory}, {"snapshot", false, snapshot}, {"restart", true, restart}, {"rotate", true, rotate}}
 	brief  = []part{{"disk", false, disk}, {"writes", false, someWrites}}
 	keys   = []part{{"disk", false, disk}, {"kmip", false, kmip}}

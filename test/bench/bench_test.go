@@ -34,7 +34,7 @@ func TestPartsThatWereAskedFor(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, [][]string{{"disk", "writes", "reads", "failover", "transfer", "transit", "unseal"}, {"unseal"}, {"unseal"}, {"disk", "writes"}, {"disk", "kmip"}, {"disk", "memory", "snapshot", "restart", "rotate"}}, names())
+	require.Equal(t, [][]string{{"disk", "writes", "reads", "failover", "transfer", "transit", "certificates", "leases", "unseal"}, {"unseal"}, {"unseal"}, {"disk", "writes"}, {"disk", "kmip"}, {"disk", "memory", "snapshot", "restart", "rotate"}}, names())
 	require.Equal(t, [][]string{{"disk", "reads"}, nil, nil, nil, nil, nil}, names("reads"), "no cluster is started for the disk alone")
 	require.Equal(t, [][]string{{"disk"}, nil, nil, {"disk"}, {"disk"}, {"disk"}}, names("disk"))
 	require.Equal(t, [][]string{{"disk", "unseal"}, {"unseal"}, {"unseal"}, nil, nil, nil}, names("unseal"))

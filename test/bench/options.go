@@ -10,7 +10,7 @@ import (
 )
 
 // partNames are what --only takes.
-var partNames = []string{"disk", "writes", "reads", "failover", "transfer", "transit", "unseal", "kmip", "memory", "snapshot", "restart", "rotate"}
+var partNames = []string{"disk", "writes", "reads", "failover", "transfer", "transit", "certificates", "leases", "unseal", "kmip", "memory", "snapshot", "restart", "rotate"}
 
 type options struct {
 	env         string // file of a running cluster; empty: a fresh one

@@ -68,8 +68,8 @@ func (s *session) Create(ctx context.Context, a backend.Account) (backend.Made, 
 // Extend does nothing: Redis knows no ends.
 func (s *session) Extend(context.Context, string, time.Time) error { return nil }
 
-// between is the pause after which connections are looked for again.
-const between = 50 * time.Millisecond
+// between is the pause before connections that were found again are looked for once more.
+const between = 5 * time.Millisecond
 
 // End implements backend.Session. It does not matter what the role says now.
 func (s *session) End(ctx context.Context, name string, _ backend.Role) error {
@@ -80,21 +80,27 @@ func (s *session) End(ctx context.Context, name string, _ backend.Role) error {
 		if err := c.ok("ACL", "SETUSER", name, "reset"); err != nil { // a user that nobody is, where there was none
 			return err
 		}
-		for looks := 1; ; looks++ {
-			n, err := killed(c, name)
-			if err != nil {
-				return err
-			}
-			if n == 0 && looks > 1 {
-				break
-			}
-			time.Sleep(between)
+		if err := disconnect(c, name); err != nil {
+			return err
 		}
 		if err := c.ok("ACL", "DELUSER", name); err != nil {
 			return err
 		}
 		return s.save(c)
 	})
+}
+
+// disconnect ends a user's connections, and looks until there is none: a server does one thing after the other, so that nobody is in the middle of a login.
+func disconnect(c *conn, name string) error {
+	for {
+		if n, err := killed(c, name); err != nil || n == 0 {
+			return err
+		}
+		if n, err := killed(c, name); err != nil || n == 0 {
+			return err
+		}
+		time.Sleep(between)
+	}
 }
 
 func killed(c *conn, name string) (int64, error) {

@@ -5,7 +5,8 @@
 //   - A user is made on each node, masters and replicas alike: ACLs are a node's own. A node that cannot be reached makes Create and End fail; End is called again until it can, or
 //     until the cluster has forgotten it.
 //   - A Create that is late does not make a user behind its End: the connection that carries it bears the user's name before the user is made, and End ends connections of that name first.
-//   - End goes in this order: late Creates, the user's password and rights, its connections, until none is left and again after a pause, the user.
+//   - End goes in this order: late Creates, the user's password and rights, its connections, until none is left, the user. A server does one thing after the other: no login is under
+//     way between two of these.
 //   - What a node is told it is also told to keep, as the option persist says.
 //
 // Redis knows no end of a user: the lease's revocation is what ends it.
