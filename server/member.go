@@ -117,7 +117,7 @@ func (m *member) wire(cfg Config, events *fsm.Registry, meters *meters) error {
 	rules := rbac.New(ledger)
 	m.tokens = auth.New(ledger, m.keys, rules)
 	m.lending = m.lend(cfg, ledger, meters.metrics)
-	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.lending.Leases, m.lending.PKI, m.keys})
+	m.tenants = tenant.New(ledger, []tenant.Founder{m.keys, rules}, []tenant.Undertaker{m.lending.Leases, m.lending.PKI, m.lending.ACME, m.keys})
 	m.rotator = keyring.NewRotator(m.keys, ledger, m.cluster, m.log, secret.Places, cluster.Places, transit.Places, kmipclient.Places, managedkey.Places, dynamic.Places, pki.Places, acme.Places)
 	m.audit = audit.New(ledger, m.keys)
 	m.transit = newKeyUse(m, transit.New(ledger, m.keys, func() fsm.Time { return fsm.At(chaos.Now()) }))

@@ -180,3 +180,14 @@ func Find(r fsm.Reader, uid fsm.UID) (Found, error) {
 	row, _, err := directories.Get(r, fsm.K(where.Tenant, where.Role))
 	return Found{where.Tenant, uid, where.Role, row.Open}, err
 }
+
+// DropTenant ends the directories of a tenant that is deleted. It implements tenant.Undertaker.
+func (e *Engine) DropTenant(r fsm.Reader, tenant fsm.UID) (all []fsm.Event, err error) {
+	err = homes.Scan(r, fsm.Span{}, func(_ fsm.Key, where home) (bool, error) {
+		if where.Tenant == tenant {
+			all = append(all, DirectoryDeleted{where.Role})
+		}
+		return true, nil
+	})
+	return all, err
+}

@@ -51,6 +51,7 @@ type attempt struct {
 	order Order
 	csr   *x509.CertificateRequest // nil: the key is made here
 	key   func() (crypto.Signer, error)
+	made  crypto.Signer // by key
 }
 
 // Issue makes a key and a certificate for it by a role; with a Request it signs the key that is there. The key is in the answer, and in that to a repetition of the
@@ -66,7 +67,10 @@ func (e *Engine) Issue(ctx context.Context, req fsm.Request, o Order) (Certifica
 		if kind == "" {
 			kind = role.KeyTypes[0]
 		}
-		a.key = sync.OnceValues(func() (crypto.Signer, error) { return generate(kind) })
+		a.key = sync.OnceValues(func() (k crypto.Signer, err error) {
+			a.made, err = generate(kind)
+			return a.made, err
+		})
 		defer a.done()
 	}
 	release, err := a.reserve(role)
@@ -146,8 +150,8 @@ func (a *attempt) reserve(role Role) (func(), error) {
 
 // done overwrites the key that was made.
 func (a *attempt) done() {
-	if k, err := a.key(); err == nil {
-		wipe(k)
+	if a.made != nil {
+		wipe(a.made)
 	}
 }
 
@@ -202,7 +206,7 @@ func (a *attempt) decide(v *fsm.View, entry *fsm.Entry) (Certificate, error) {
 
 // describe says what is to be signed: nothing that the role does not allow.
 func (a *attempt) describe(v *fsm.View, role Role, by issuing) (*x509.Certificate, crypto.PublicKey, error) {
-	asked, public, err := a.asked(role)
+	asked, err := a.asked(role)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -224,6 +228,10 @@ func (a *attempt) describe(v *fsm.View, role Role, by issuing) (*x509.Certificat
 	if err != nil {
 		return nil, nil, err
 	}
+	public, err := a.public() // last: it may take a second, which nobody spends for what is refused
+	if err != nil {
+		return nil, nil, err
+	}
 	t := role.leaf(n, public, now, ttl)
 	by.row.point(t)
 	if role.Unstored {
@@ -233,27 +241,34 @@ func (a *attempt) describe(v *fsm.View, role Role, by issuing) (*x509.Certificat
 }
 
 // asked is what the order is for: its own names, or those of its request.
-func (a *attempt) asked(role Role) (names, crypto.PublicKey, error) {
+func (a *attempt) asked(role Role) (names, error) {
 	if a.csr != nil {
-		public, err := a.presented(role)
-		return requested(a.csr), public, err
+		return requested(a.csr), a.presented(role)
 	}
 	n := names{common: a.order.CommonName, dns: a.order.DNS, uris: a.order.URIs, emails: a.order.Emails}
 	for _, s := range a.order.IPs {
 		ip, err := netip.ParseAddr(s)
 		if err != nil || ip.Zone() != "" {
-			return n, nil, fault.Bad("ip_sans", "%q is not an IP address", cut(s))
+			return n, fault.Bad("ip_sans", "%q is not an IP address", cut(s))
 		}
 		n.ips = append(n.ips, ip.Unmap())
 	}
 	if !role.takes(a.order.KeyType) {
-		return n, nil, fault.New(fault.Denied, "role %q makes no keys of type %s, but of %v", role.Name, a.order.KeyType, role.KeyTypes)
+		return n, fault.New(fault.Denied, "role %q makes no keys of type %s, but of %v", role.Name, a.order.KeyType, role.KeyTypes)
+	}
+	return n, nil
+}
+
+// public is the key that is certified: the request's, or one that is made now.
+func (a *attempt) public() (crypto.PublicKey, error) {
+	if a.csr != nil {
+		return a.csr.PublicKey, nil
 	}
 	key, err := a.key()
 	if err != nil {
-		return n, nil, err
+		return nil, err
 	}
-	return n, key.Public(), nil
+	return key.Public(), nil
 }
 
 func (r Role) takes(t KeyType) bool {
@@ -265,16 +280,16 @@ func (r Role) takes(t KeyType) bool {
 	return false
 }
 
-// presented is the key of the request, if the role takes such keys.
-func (a *attempt) presented(role Role) (crypto.PublicKey, error) {
+// presented refuses a key in the request that the role does not take.
+func (a *attempt) presented(role Role) error {
 	if o := a.order; o.CommonName != "" || len(o.DNS)+len(o.IPs)+len(o.URIs)+len(o.Emails) > 0 || o.KeyType != "" {
-		return nil, fault.Bad("csr", "has the names and the key: ask for none beside it")
+		return fault.Bad("csr", "has the names and the key: ask for none beside it")
 	}
 	kind, err := keyTypeOf("csr", a.csr.PublicKey)
 	if err == nil && !role.takes(kind) {
 		err = fault.New(fault.Denied, "role %q takes no keys of type %s, but of %v", role.Name, kind, role.KeyTypes)
 	}
-	return a.csr.PublicKey, err
+	return err
 }
 
 func requested(r *x509.CertificateRequest) names {

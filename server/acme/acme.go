@@ -139,6 +139,7 @@ func (s *Server) serve(c *call, h func(*call) error) {
 	}
 }
 
+// run returns what it refuses before there is a directory.
 func (c *call) run(h func(*call) error) error {
 	if !c.peer {
 		if err := c.addresses.Allow(addressOf(c.r), c.Now()); err != nil {
@@ -169,7 +170,10 @@ func (c *call) run(h func(*call) error) error {
 	if err != nil {
 		return err
 	}
-	return h(c)
+	if err := h(c); err != nil {
+		c.refuse(err) // as long as there is a state to make the next nonce by
+	}
+	return nil
 }
 
 func addressOf(r *http.Request) string {
@@ -269,7 +273,7 @@ func (c *call) refuse(err error) {
 		c.Log.ErrorContext(c.r.Context(), "an ACME request failed", "path", c.r.URL.Path, "err", err)
 	}
 	h := c.w.Header()
-	if c.view != nil && c.in.UID != (fsm.UID{}) {
+	if c.in.UID != (fsm.UID{}) {
 		_ = c.head() // a client without the next nonce asks for one
 	}
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {

@@ -225,7 +225,10 @@ func (h holders) DropTenant(r fsm.Reader, tenant fsm.UID) ([]fsm.Event, error) {
 	if events, err := h.lending.Leases.DropTenant(r, tenant); err != nil {
 		return events, err
 	}
-	return h.lending.PKI.DropTenant(r, tenant)
+	if events, err := h.lending.PKI.DropTenant(r, tenant); err != nil {
+		return events, err
+	}
+	return h.lending.ACME.DropTenant(r, tenant)
 }
 
 // newBench founds a cluster of one.

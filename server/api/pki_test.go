@@ -188,6 +188,9 @@ func TestATenantWithIssuersIsNotDeleted(t *testing.T) {
 	}
 	in("POST", "/secrets/pki/issuers/web", webBody).is(200)
 	require.Contains(t, b.delete("/tenants/acme", b.root).refused(fault.Conflict, "").reply()["detail"], "issuers of certificates")
+	in("PUT", "/secrets/pki/roles/r", `{"domains":["*.example.com"]}`).is(200)
+	in("PUT", "/secrets/pki/acme/r", `{}`).is(200)
+	in("POST", "/secrets/pki/acme/r/keys", `{}`).is(200)
 	in("DELETE", "/secrets/pki/issuers/web", "").is(200)
 	b.delete("/tenants/acme", b.root).is(200)
 }
