@@ -14,8 +14,9 @@ import (
 
 // Limits.
 const (
-	maxConnections = 1000 // of a tenant
-	maxRoles       = 1000 // of a connection
+	maxConnections = 1000   // of a tenant
+	maxRoles       = 1000   // of a connection
+	maxNobodys     = 10_000 // abandoned accounts of a connection: each is owed its end, and takes room in the outbox
 	callTime       = 10 * time.Second
 )
 

@@ -86,12 +86,13 @@ type Engine struct {
 	Options
 	sessions sessions
 	rotation sync.Mutex // one at a time
+	most     uint64     // abandoned accounts of a connection
 }
 
 // New returns an engine.
 func New(o Options) *Engine {
 	o.Ledger.Serve(Cleanup)
-	e := &Engine{Options: o}
+	e := &Engine{Options: o, most: maxNobodys}
 	e.sessions.all = map[sessionKey]*pooled{}
 	return e
 }

@@ -111,6 +111,9 @@ func (e *Engine) begin(v *fsm.View, req fsm.Request, o Order) (a *attempt, relea
 	if a.target, err = e.backend(a.row.Backend); err != nil {
 		return nil, nil, err
 	}
+	if a.row.Nobodys >= e.most {
+		return nil, nil, fault.New(fault.Limit, "connection %q has %d accounts that nobody got and that may be at the target, the most it may: mend what is wrong there (trstctl outbox list), and wait until they are ended", o.Connection, a.row.Nobodys)
+	}
 	if o.TTL != 0 && (o.TTL < leastTTL || o.TTL > a.role.MaxTTL) {
 		return nil, nil, fault.Bad("ttl", "is %s to the role's maximum, %s", leastTTL, a.role.MaxTTL)
 	}

@@ -214,3 +214,23 @@ func TestPasswordsAndNames(t *testing.T) {
 		}
 	}
 }
+
+// TestATargetThatFailsDoesNotFillTheOutbox: each account that may have been made is owed its end, so that their number is bounded.
+func TestATargetThatFailsDoesNotFillTheOutbox(t *testing.T) {
+	r := ready(t)
+	r.e.most = 3
+	r.db.Fail(func(string) error { return errDown })
+	for i := range 3 {
+		_, err := r.issue(string(rune('a' + i)))
+		require.True(t, fault.Is(err, fault.NotDone), "%v", err)
+	}
+	_, err := r.issue("d")
+	require.True(t, fault.Is(err, fault.Limit), "%v", err)
+	require.Len(t, r.owed(), 3)
+	r.db.Fail(nil)
+	r.deliver()
+	r.log.Pass(keepName + time.Hour)
+	require.NoError(t, r.worker.reconcile(t.Context()))
+	_, err = r.issue("e")
+	require.NoError(t, err)
+}

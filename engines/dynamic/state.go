@@ -34,6 +34,7 @@ type connectionRow struct {
 	By       string         `cbor:"12,keyasint"`
 	Rotated  fsm.Time       `cbor:"13,keyasint,omitempty"` // its password is known to the cluster alone since then
 	Rotating fsm.Time       `cbor:"14,keyasint,omitempty"`
+	Nobodys  uint64         `cbor:"16,keyasint,omitempty"` // abandoned accounts that are still looked for
 	Replaced bool           `cbor:"15,keyasint,omitempty"` // Password is the one that the target has drawn, and those of before are to end
 }
 
@@ -171,11 +172,31 @@ func applyAbandoned(tx *fsm.Tx, m fsm.Meta, e Abandoned) error {
 		return missing("intent", e.ID.String(), err)
 	}
 	row.Abandoned = m.At
-	return intents.Put(tx, at, row)
+	return errors.Join(intents.Put(tx, at, row), countNobodys(tx, m.Tenant, row.Connection, 1))
+}
+
+// countNobodys counts abandoned accounts. A connection that was deleted meanwhile, and made anew, begins at none.
+func countNobodys(tx *fsm.Tx, tenant fsm.UID, connection string, by int64) error {
+	at := fsm.K(tenant, connection)
+	row, found, err := connections.Get(tx, at)
+	if err != nil || !found || by < 0 && row.Nobodys == 0 {
+		return err
+	}
+	row.Nobodys += uint64(by)
+	return connections.Put(tx, at, row)
 }
 
 func applyForgotten(tx *fsm.Tx, m fsm.Meta, e Forgotten) error {
-	return intents.Delete(tx, fsm.K(m.Tenant, e.ID))
+	at := fsm.K(m.Tenant, e.ID)
+	row, found, err := intents.Get(tx, at)
+	if err != nil || !found {
+		return err
+	}
+	err = intents.Delete(tx, at)
+	if row.Abandoned > 0 {
+		err = errors.Join(err, countNobodys(tx, m.Tenant, row.Connection, -1))
+	}
+	return err
 }
 
 // missing is an event about something that is not there, which no decision makes.
