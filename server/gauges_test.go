@@ -43,7 +43,7 @@ func TestANodeMeasuresItself(t *testing.T) {
 	for name, want := range map[string]float64{"sealed": 0, "voter": 1, "leader_known": 1, "leader_contact_seconds": 0, "clock_wrong": 0,
 		"disk_reserve_bytes": 0, "voters_reachable": 1, "failure_tolerance": 0,
 		"rotation_values_remaining": 0, "rotation_age_seconds": 0, "seal_file_beside_others": 0, "voters_healthy": 1, "quarantined": 0, "watchdog_replications_restarted": 0, "outbox_waiting": 0, "outbox_parked": 0, "outbox_oldest_seconds": 0,
-		"leases": 0, "leases_irrevocable": 0} {
+		"leases": 0, "leases_irrevocable": 0, "pki_issuers": 0, "pki_issuers_suspended": 0} {
 		got, there := m["trstctl_"+name]
 		require.True(t, there, name)
 		require.Equal(t, want, got, name)

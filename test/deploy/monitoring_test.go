@@ -115,6 +115,8 @@ func TestMetricsAreThere(t *testing.T) {
 	promtool, program := parts.Need(t, "promtool", "prometheus"), parts.Need(t, "prometheus", "prometheus")
 	c := harness.Start(t, harness.Options{Config: fmt.Sprintf("backup: {every: 1m, dir: %q}\n", t.TempDir())})
 	put(t, c)
+	_, err := c.Client().CreateIssuer(t.Context(), "root", sdk.IssuerSpec{Kind: "root", CommonName: "Root"})
+	require.NoError(t, err)
 	for _, line := range strings.Split(strings.TrimSpace(lintMetrics(t, promtool, scrape(t, c, c.Nodes[0]))), "\n") {
 		require.Regexp(t, lintOfLibraries, line, "what is ours keeps Prometheus's rules")
 	}
