@@ -54,6 +54,7 @@ func (s *session) Create(ctx context.Context, a backend.Account) (backend.Made, 
 		return backend.Made{}, err
 	}
 	rule := append([]string{"ACL", "SETUSER", a.Name, "reset", "on", "#" + hash(a.Password)}, rules(a.Role)...)
+	rule = append(rule, "-@admin", "-migrate") // which other categories have, too: ACL SETUSER is of @slow
 	return backend.Made{}, s.each(ctx, "make account "+a.Name, func(c *conn) error {
 		if err := c.ok("CLIENT", "SETNAME", a.Name); err != nil {
 			return err

@@ -7,6 +7,7 @@
 //   - A Create that is late does not make a user behind its End: the connection that carries it bears the user's name before the user is made, and End ends connections of that name first.
 //   - End goes in this order: late Creates, the user's password and rights, its connections, until none is left, the user. A server does one thing after the other: no login is under
 //     way between two of these.
+//   - No account has a command of the category @admin, nor MIGRATE, whatever its role says: by ACL and CONFIG it could make others, or the server its own, and have it connect elsewhere.
 //   - What a node is told it is also told to keep, as the option persist says.
 //
 // Redis knows no end of a user: the lease's revocation is what ends it.

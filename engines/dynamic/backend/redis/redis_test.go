@@ -65,6 +65,25 @@ func TestRedis(t *testing.T) {
 	require.NotContains(t, string(kept), "Planted-")
 }
 
+// TestNoAccountIsAnAdministrator: @slow and @connection have commands that change users, and end others' sessions.
+func TestNoAccountIsAnAdministrator(t *testing.T) {
+	s := redisd.Start(t, redisd.Options{})
+	session, err := Backend{}.Open(t.Context(), target(s))
+	require.NoError(t, err)
+	a := backend.Account{Name: "trsaa_1", Password: []byte("Planted-one_1"), Role: backend.Role{Grants: []string{"+@slow +@fast +@connection +@keyspace +acl|whoami ~* &*"}}}
+	_, err = session.Create(t.Context(), a)
+	require.NoError(t, err)
+	c, err := login(t.Context(), target(s), a.Name, string(a.Password))
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.again("SET", "x", "1"))
+	require.NoError(t, c.again("ACL", "WHOAMI"))
+	for _, command := range [][]string{{"ACL", "SETUSER", "evil", "on", "nopass", "+@all"}, {"CONFIG", "SET", "dir", "/"}, {"CLIENT", "KILL", "USER", "default"}, {"MODULE", "LIST"}, {"REPLICAOF", "evil", "1"}, {"SHUTDOWN"}, {"MIGRATE", "h", "1", "x", "0", "1"}, {"MONITOR"}} {
+		require.ErrorContains(t, c.again(command...), "NOPERM", "%v", command)
+	}
+	require.NoError(t, session.End(t.Context(), a.Name, a.Role))
+}
+
 // admin runs a command as the administrator.
 func admin(t *testing.T, s *redisd.Server, args ...string) string {
 	t.Helper()
