@@ -18,34 +18,35 @@ import (
 // ticks are the files that may read the machine's own clock, with how often they do: for deadlines and for how long something took, which the
 // monotonic reading answers. What means "what time is it" asks chaos.Now, so that a test can turn that clock.
 var ticks = map[string]int{
-	"cluster/epoch.go":             1, // deadline
-	"cluster/figures.go":           1, // since Raft's last contact
-	"cluster/forward.go":           1, // until a deadline
-	"cluster/join.go":              1, // deadline
-	"cluster/logstore/store.go":    2, // how long a write took
-	"cluster/patient.go":           1, // deadline
-	"cluster/read.go":              1, // since Raft's last contact
-	"cluster/rpc.go":               2, // deadlines
-	"engines/auth/stale.go":        2, // age of what is kept
-	"engines/backup/schedule.go":   3, // how long a backup and a drill took
-	"engines/dynamic/reconcile.go": 3, // since the last look
-	"engines/dynamic/session.go":   2, // since it was used
-	"engines/keyring/rewrap.go":    2, // how long a batch took
-	"engines/lease/worker.go":      3, // how long a look took
-	"engines/seal/pkcs11_ask.go":   2, // when to ask again
-	"engines/seal/pkcs11_child.go": 1, // deadline
-	"server/api/answer.go":         1, // deadline
-	"server/api/export.go":         1, // deadline
-	"server/api/health.go":         1, // deadline
-	"server/api/snapshot.go":       1, // deadline
-	"server/attempts.go":           2, // age of an attempt
-	"server/gate.go":               2, // since the last warning
-	"server/journal/journal.go":    4, // how long a sync takes
-	"server/kmip/meter.go":         2, // how long an answer took
-	"server/kmip/office.go":        2, // deadline
-	"server/kmip/serve.go":         4, // deadlines
-	"server/local.go":              1, // deadline
-	"server/sealstatus.go":         2, // how long a seal takes
+	"cluster/epoch.go":                      1, // deadline
+	"cluster/figures.go":                    1, // since Raft's last contact
+	"cluster/forward.go":                    1, // until a deadline
+	"cluster/join.go":                       1, // deadline
+	"cluster/logstore/store.go":             2, // how long a write took
+	"cluster/patient.go":                    1, // deadline
+	"cluster/read.go":                       1, // since Raft's last contact
+	"cluster/rpc.go":                        2, // deadlines
+	"engines/auth/stale.go":                 2, // age of what is kept
+	"engines/backup/schedule.go":            3, // how long a backup and a drill took
+	"engines/dynamic/reconcile.go":          3, // since the last look
+	"engines/dynamic/session.go":            2, // since it was used
+	"engines/dynamic/backend/redis/resp.go": 1, // deadline
+	"engines/keyring/rewrap.go":             2, // how long a batch took
+	"engines/lease/worker.go":               3, // how long a look took
+	"engines/seal/pkcs11_ask.go":            2, // when to ask again
+	"engines/seal/pkcs11_child.go":          1, // deadline
+	"server/api/answer.go":                  1, // deadline
+	"server/api/export.go":                  1, // deadline
+	"server/api/health.go":                  1, // deadline
+	"server/api/snapshot.go":                1, // deadline
+	"server/attempts.go":                    2, // age of an attempt
+	"server/gate.go":                        2, // since the last warning
+	"server/journal/journal.go":             4, // how long a sync takes
+	"server/kmip/meter.go":                  2, // how long an answer took
+	"server/kmip/office.go":                 2, // deadline
+	"server/kmip/serve.go":                  4, // deadlines
+	"server/local.go":                       1, // deadline
+	"server/sealstatus.go":                  2, // how long a seal takes
 }
 
 // sources calls visit for each file of the product that is compiled into nodes.

@@ -62,7 +62,10 @@ func leases(ctx context.Context, b *bench, c *cluster) error {
 		return err
 	}
 	b.add(row)
-	return b.massRevocation(ctx, c, r, len(held))
+	if err := b.massRevocation(ctx, c, r, len(held)); err != nil {
+		return err
+	}
+	return postgresLeases(ctx, b, c)
 }
 
 // massRevocation ends all leases at once, until the server has none of their users.

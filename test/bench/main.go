@@ -14,7 +14,8 @@
 //   - transit: uses of keys, of 1 KiB, by 16 clients, single and in batches of 100 by 4, beside a call of the same primitive in one thread of the bench and beside
 //     an authenticated request that does nothing; and the longest gap in decryption through kills of the leader.
 //   - certificates: issued with their keys, P-256, by 32 clients, with a lease, stored and not stored, beside a key and a certificate that are made in one thread.
-//   - leases: credentials at a Redis of the bench's own, in memory, which answers at once: issued, renewed, and all revoked at once until it has no user of theirs.
+//   - leases: credentials at a Redis of the bench's own, in memory, which answers at once: issued, renewed, and all revoked at once until it has no user of theirs; and at a
+//     PostgreSQL of its own, issued and revoked, beside the statements alone.
 //   - memory and restart: with 100,000 secrets; from the start of the first node's process, as the kernel has it, until every
 //     node's /readyz is 200 and a write is acknowledged.
 //   - unseal: a follower is stopped in order, for each kind of seal; from the start of its new process to unsealed and to /readyz 200. With shares

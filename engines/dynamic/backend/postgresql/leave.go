@@ -42,8 +42,16 @@ func (s *session) leave(ctx context.Context, a account) error {
 			return err
 		}
 	}
-	return s.again(ctx, e.Has > 0, func() error {
-		return s.with(ctx, "drop account "+a.name, func(c *pgx.Conn) error { return s.clear(ctx, c, a, e) })
+	var all []string
+	err = s.with(ctx, "see what account "+a.name+" has", func(c *pgx.Conn) (err error) {
+		all, err = s.clearance(ctx, c, a, e)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.again(ctx, e.Has > 0, func() error { // what to do is known before others have to wait: it takes the server longer to say than to do
+		return s.with(ctx, "drop account "+a.name, func(c *pgx.Conn) error { return s.clear(ctx, c, a, e, all) })
 	})
 }
 
@@ -60,11 +68,7 @@ func (s *session) estate(ctx context.Context, a account) (e estate, err error) {
 }
 
 // clear is one transaction. It leaves the account itself where another database has something of it.
-func (s *session) clear(ctx context.Context, c *pgx.Conn, a account, e estate) error {
-	all, err := s.clearance(ctx, c, a, e)
-	if err != nil {
-		return err
-	}
+func (s *session) clear(ctx context.Context, c *pgx.Conn, a account, e estate, all []string) error {
 	if len(e.Elsewhere) == 0 {
 		all = append(all, "DROP ROLE IF EXISTS "+quote(a.name))
 	}
