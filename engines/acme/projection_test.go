@@ -50,6 +50,9 @@ func TestTheProjectionKeepsItsPromises(t *testing.T) {
 	gone, found, err := orders.Get(v, fsm.K(acme, fsm.UID{2}))
 	require.NoError(t, err)
 	require.False(t, found, "%v", gone)
+	open := 0
+	require.NoError(t, ofAccount.Scan(v, fsm.Span{}, func(fsm.Key, fsm.UID) (bool, error) { open++; return true, nil }))
+	require.Equal(t, 1, open, "orders that ended count no more")
 	left := 0
 	require.NoError(t, proofs.Scan(v, fsm.Span{}, func(fsm.Key, fsm.UID) (bool, error) { left++; return true, nil }))
 	require.Zero(t, left)

@@ -90,7 +90,7 @@ var (
 	accounts    = fsm.NewTable[accountRow]("acme.account")     // key: UID of a directory, UID
 	thumbs      = fsm.NewTable[fsm.UID]("acme.thumb")          // key: UID of a directory, thumbprint of the key -> account
 	orders      = fsm.NewTable[orderRow]("acme.order")         // key: tenant, UID
-	ofAccount   = fsm.NewTable[fsm.UID]("acme.order-of")       // key: UID of an account, UID of an order that is not valid -> order
+	ofAccount   = fsm.NewTable[fsm.UID]("acme.order-of")       // key: UID of an account, UID of an order that is neither valid nor invalid -> order
 	auths       = fsm.NewTable[authRow]("acme.authorization")  // key: tenant, UID
 	proofs      = fsm.NewTable[fsm.UID]("acme.proof")          // key: tenant, UID of an authorization that is to be proved -> account
 	expiries    = fsm.NewTable[fsm.UID]("acme.expiry")         // key: when an order expires, tenant, UID -> order
@@ -239,6 +239,11 @@ func changeAuth(tx *fsm.Tx, tenant, uid fsm.UID, f func(*authRow, *orderRow) err
 		}
 		if all {
 			o.Status = Ready
+		}
+	}
+	if o.Status == Invalid { // it counts no more as one that is open
+		if err := ofAccount.Delete(tx, fsm.K(o.Account, a.Order)); err != nil {
+			return err
 		}
 	}
 	return orders.Put(tx, fsm.K(tenant, a.Order), o)
